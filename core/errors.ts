@@ -1,0 +1,27 @@
+// Errors that a caller reacts to. Everything else is a TypeError, RangeError or SyntaxError.
+// Every message reads "Cannot <action>: <what is right>, got <what was found>", without a full stop.
+
+/** What the user gave cannot be used: shown as one sentence, without a stack trace. Exit code 2. */
+export class InputError extends Error {
+  override name = "InputError";
+}
+
+/** Another process holds the resource (a run folder). Exit code 3. */
+export class BusyError extends Error {
+  override name = "BusyError";
+}
+
+/** A stored file is truncated, altered or of another kind. Exit code 4. */
+export class CorruptFileError extends Error {
+  override name = "CorruptFileError";
+}
+
+/** Training produced a value that is not finite. Exit code 5. */
+export class DivergedError extends Error {
+  override name = "DivergedError";
+}
+
+/** A write failed: disk full, no permission. Exit code 6. */
+export class StorageError extends Error {
+  override name = "StorageError";
+}
