@@ -104,6 +104,16 @@ export type RunConfig = z.infer<typeof RunConfig>;
 
 /** Named starting points; flags and YAML override them. */
 export const presets: Record<string, { description: string; values: Partial<RunConfig> }> = {
+  builtin: {
+    description: "the built-in world in minutes; used when no model is named",
+    values: {
+      output_dir: "runs/builtin",
+      max_length: 64,
+      per_device_train_batch_size: 16,
+      learning_rate: 2e-3,
+      max_steps: 200,
+    },
+  },
   paper: {
     description: "appendix D, table 2: DPO on a 7B model",
     values: {

@@ -1,0 +1,38 @@
+// What an adapter is to the rest of core: parameters beside every adapted linear map, and an
+// increment to that map's output that may depend on the preference of each row.
+import type * as tf from "@tensorflow/tfjs-core";
+import type { Random } from "../random.ts";
+
+/** Settings of an adapter, from RunConfig and the data's dimensions. */
+export interface AdapterOptions {
+  rank: number; // k: rank shared by all preferences
+  objectives: number; // M
+  alpha: number; // scale, divided by k + M
+  init: "orthonormal" | "gaussian";
+}
+
+export interface ParameterValues {
+  shape: number[];
+  values: Float32Array;
+}
+
+/** One kind of adapter: pure functions over the parameters of one linear map. */
+export interface Adapter {
+  /** Parameter names of one map, in the order in which `increment` and `penalty` take them. */
+  readonly parameterNames: readonly string[];
+
+  /** Fresh parameters for a map of `shape`; the increment they give must be exactly zero. */
+  init(
+    shape: { in: number; out: number },
+    random: Random,
+  ): ParameterValues[];
+
+  /** What is added to the base map's output: x (N, in), preference (N, M) → (N, out). */
+  increment(x: tf.Tensor2D, parameters: tf.Tensor[], preference: tf.Tensor2D): tf.Tensor2D;
+
+  /** Regularisation of one map's parameters, a scalar; zero where the adapter has none. */
+  penalty(parameters: tf.Tensor[]): tf.Scalar;
+
+  /** The increment as a matrix (in, out) for one preference, so that W₀ + it serves without adapter. */
+  merge(parameters: ParameterValues[], preference: number[]): Float32Array;
+}

@@ -1,0 +1,57 @@
+// The engine that needs nothing installed: tfjs on WebAssembly. Same maths, float32 throughout.
+import { createRequire } from "node:module";
+import * as tf from "@tensorflow/tfjs-core";
+import { setWasmPaths, version_wasm } from "@tensorflow/tfjs-backend-wasm";
+import type { Engine, EngineOptions, TensorFunction } from "./engine.ts";
+
+/** Makes tfjs's WebAssembly back end the back end of this thread. */
+export async function openWasm(_options: EngineOptions): Promise<Engine> {
+  const require = createRequire(import.meta.url);
+  require("@tensorflow/tfjs"); // registers the gradients
+  const entry = require.resolve("@tensorflow/tfjs-backend-wasm");
+  setWasmPaths(entry.slice(0, entry.lastIndexOf("/") + 1));
+  if (!await tf.setBackend("wasm")) {
+    throw new Error("Cannot start WebAssembly: tfjs refused the back end");
+  }
+  return new WasmEngine();
+}
+
+class WasmEngine implements Engine {
+  readonly name = "wasm";
+  readonly version = version_wasm;
+  readonly devices = ["cpu:0"];
+  readonly dtype = "float32";
+
+  hold(values: Float32Array, shape: number[]): tf.Tensor {
+    return tf.tensor(values, shape);
+  }
+
+  project(x: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D {
+    // A custom gradient, so that the frozen weight gets none.
+    const product = tf.customGrad((x) => ({
+      value: tf.matMul(x as tf.Tensor, weight, false, true),
+      gradFunc: (dy: tf.Tensor) => tf.matMul(dy, weight),
+    }));
+    return product(x) as tf.Tensor2D;
+  }
+
+  projectBack(y: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D {
+    return tf.matMul(y, weight as tf.Tensor2D);
+  }
+
+  lookup(table: tf.Tensor, ids: tf.Tensor1D): tf.Tensor2D {
+    return tf.gather(table, ids) as tf.Tensor2D;
+  }
+
+  compile(fn: TensorFunction): TensorFunction {
+    return (...args) => tf.tidy(() => fn(...args));
+  }
+
+  liveTensors(): number {
+    return tf.memory().numTensors;
+  }
+
+  dispose(): void {
+    tf.removeBackend("wasm");
+  }
+}

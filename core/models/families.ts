@@ -1,0 +1,66 @@
+// The table of model families: which models can be read, and how a family's config.json, GGUF
+// metadata and tensor names become the decoder's. A further family is a further entry.
+import { InputError } from "../errors.ts";
+import type { DecoderConfig } from "./config.ts";
+import type { GgufFile } from "./gguf.ts";
+import { llama } from "./llama.ts";
+
+/** What has to be known of a family of models to read one. */
+export interface ModelFamily {
+  /** Key of the table, DecoderConfig.family. */
+  name: string;
+  /** `architectures` of config.json. */
+  architectures: string[];
+  /** `model_type` of config.json. */
+  modelType: string;
+  /** `general.architecture` of GGUF files. */
+  ggufArchitecture: string;
+  /** Configuration from config.json; throws InputError for what the decoder cannot compute. */
+  fromConfigJson(json: Record<string, unknown>, file: string): DecoderConfig;
+  /** Configuration from GGUF metadata, and rope_freqs where there; throws InputError likewise. */
+  fromGguf(file: GgufFile): Promise<DecoderConfig>;
+  /** Name and shape of every weight, (out, in) for maps, under Hugging Face's names. */
+  weightShapes(config: DecoderConfig): Map<string, number[]>;
+  /**
+   * The GGUF tensor that holds a weight. `permutedHeads`: its rows were interleaved per head by
+   * llama.cpp's converter, for this number of heads.
+   */
+  ggufTensor(name: string, config: DecoderConfig): { name: string; permutedHeads?: number };
+}
+
+/** Every family that can be read. */
+export const families: ModelFamily[] = [llama];
+
+/** The family of a config.json; `file` names it in messages. Throws InputError for unknown ones. */
+export function familyOfConfigJson(json: Record<string, unknown>, file: string): ModelFamily {
+  const { architectures, model_type: modelType } = json;
+  const names = Array.isArray(architectures) ? architectures : [];
+  const family = families.find((f) =>
+    names.length > 0
+      ? names.some((name) => f.architectures.includes(name))
+      : f.modelType === modelType
+  );
+  if (family) return family;
+  const known = families.flatMap((f) => f.architectures).join(", ");
+  const found = names.length > 0 ? names.join(", ") : `model_type ${modelType}`;
+  throw new InputError(`Cannot use ${file}: expected a model of family ${known}, got ${found}`);
+}
+
+/** The family of a GGUF file. Throws InputError for unknown ones. */
+export function familyOfGguf(file: GgufFile): ModelFamily {
+  const architecture = file.metadata["general.architecture"];
+  const family = families.find((f) => f.ggufArchitecture === architecture);
+  if (family) return family;
+  const known = families.map((f) => f.ggufArchitecture).join(", ");
+  throw new InputError(
+    `Cannot use ${file.name}: expected a model of family ${known}, got ${architecture ?? "none"}`,
+  );
+}
+
+/** The family of a configuration made by this table. */
+export function familyOf(config: DecoderConfig): ModelFamily {
+  const family = families.find((f) => f.name === config.family);
+  if (family) return family;
+  const known = families.map((f) => f.name).join(", ");
+  throw new InputError(`Cannot use model: expected a family of ${known}, got ${config.family}`);
+}

@@ -1,0 +1,84 @@
+// Multi-objective DPO: one loss per dimension over the same log-probabilities.
+// L_i = −log σ(β[(log π(y_w) − log π_ref(y_w)) − (log π(y_l) − log π_ref(y_l))]), where dimension i
+// decides which response is y_w. Source: Rafailov et al. 2023; Panacea eq. 2, 14, 16.
+import * as tf from "@tensorflow/tfjs-core";
+import type { TokenizedPair } from "../text/example.ts";
+import type { GroupedBatch, Objective } from "./objective.ts";
+
+/** DPO on pairs whose labels may be missing per dimension. Sequences: response 0, response 1. */
+export function dpo(
+  { beta, objectives }: { beta: number; objectives: number },
+): Objective<TokenizedPair> {
+  return {
+    needs: { reference: true },
+
+    sequences: ({ prompt, responses }) => responses.map((response) => ({ prompt, response })),
+
+    losses(logProbs, referenceLogProbs, batch) {
+      const { signs, share } = labels(batch, objectives);
+      return tf.tidy(() => {
+        const ratios = tf.sub(logProbs, referenceLogProbs); // (2P) log π/π_ref
+        const P = batch.examples.length;
+        const [first, second] = tf.split(tf.reshape(ratios, [P, 2]), 2, 1) as tf.Tensor2D[];
+        const margins = tf.mul(tf.sub(first as tf.Tensor2D, second as tf.Tensor2D), beta); // (P, 1)
+        // −log σ(x) = softplus(−x)
+        const perPair = tf.softplus(tf.neg(tf.mul(margins, tf.tensor2d(signs, [P, objectives]))));
+        const G = batch.preferences.length;
+        const means = tf.mul(tf.tensor3d(share, [G, P, objectives]), tf.expandDims(perPair, 0));
+        return tf.sum(means, 1) as tf.Tensor2D; // (G, M)
+      });
+    },
+
+    accuracies(logProbs, referenceLogProbs, { examples }) {
+      const correct = new Array<number>(objectives).fill(0);
+      const labelled = new Array<number>(objectives).fill(0);
+      examples.forEach(({ better }, p) => {
+        const margin = implicitMargin(logProbs, referenceLogProbs, p);
+        better.forEach((label, i) => {
+          if (label === null) return;
+          labelled[i] = (labelled[i] ?? 0) + 1;
+          if (prefers(margin, label)) correct[i] = (correct[i] ?? 0) + 1;
+        });
+      });
+      return correct.map((count, i) => count / (labelled[i] ?? 0)); // NaN without labels
+    },
+  };
+}
+
+/** log π/π_ref of response 0 less that of response 1, for pair p of interleaved log-probs (2P). */
+export function implicitMargin(
+  logProbs: Float32Array,
+  referenceLogProbs: Float32Array,
+  p: number,
+): number {
+  const ratio = (s: number) => (logProbs[s] ?? 0) - (referenceLogProbs[s] ?? 0);
+  return ratio(2 * p) - ratio(2 * p + 1);
+}
+
+/** Whether an implicit margin ranks the labelled response first; a tie is wrong. */
+export function prefers(margin: number, better: 0 | 1): boolean {
+  return better === 0 ? margin > 0 : margin < 0;
+}
+
+/**
+ * signs (P, M): +1 where response 0 is better, −1 where response 1 is, 0 without a label.
+ * share (G, P, M): 1 / (labelled pairs of the group and dimension), 0 for pairs outside.
+ */
+function labels({ examples, groups, preferences }: GroupedBatch<TokenizedPair>, M: number) {
+  const P = examples.length;
+  const signs = new Float32Array(P * M);
+  const share = new Float32Array(preferences.length * P * M);
+  const counts = new Float32Array(preferences.length * M);
+  const eachLabel = (visit: (p: number, i: number, group: number, label: 0 | 1) => void) =>
+    examples.forEach(({ better }, p) =>
+      better.forEach((label, i) => {
+        if (label !== null) visit(p, i, groups[p] ?? 0, label);
+      })
+    );
+  eachLabel((p, i, group, label) => {
+    signs[p * M + i] = label === 0 ? 1 : -1;
+    counts[group * M + i] = (counts[group * M + i] ?? 0) + 1;
+  });
+  eachLabel((p, i, group) => share[(group * P + p) * M + i] = 1 / (counts[group * M + i] ?? 1));
+  return { signs, share };
+}

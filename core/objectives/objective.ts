@@ -1,0 +1,42 @@
+// What train.ts asks of an objective: which sequences to score under which preference, and one loss
+// per preference group and dimension, differentiable in the sequences' log-probabilities.
+import type * as tf from "@tensorflow/tfjs-core";
+import type { Sequence } from "../text/pack.ts";
+
+/** Examples of one micro-step, sorted into preference groups. */
+export interface GroupedBatch<Example> {
+  examples: Example[];
+  groups: number[]; // preference group of each example, 0 … G−1
+  preferences: number[][]; // (G, M)
+}
+
+/** Per-dimension figures of a batch for the log; NaN where the batch says nothing. */
+export interface BatchFigures {
+  losses: number[]; // (M) mean over groups
+  accuracies: number[]; // (M)
+}
+
+export interface Objective<Example> {
+  /** Whether `losses` needs the reference policy's log-probabilities. */
+  readonly needs: { reference: boolean };
+
+  /** The sequences of one example, in the order in which `losses` expects their log-probs. */
+  sequences(example: Example): Sequence[];
+
+  /**
+   * One loss per group and dimension (G, M), ≥ 0, from the sequences' summed log-probs (S) of the
+   * policy, and of the reference (S; zeros where not needed). Caller disposes.
+   */
+  losses(
+    logProbs: tf.Tensor1D,
+    referenceLogProbs: tf.Tensor1D,
+    batch: GroupedBatch<Example>,
+  ): tf.Tensor2D;
+
+  /** Share of examples, per dimension, on which the policy already does what the label says. */
+  accuracies(
+    logProbs: Float32Array,
+    referenceLogProbs: Float32Array,
+    batch: GroupedBatch<Example>,
+  ): number[];
+}

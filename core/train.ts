@@ -1,0 +1,400 @@
+// READ FIRST. Algorithm 1 of Panacea: sample preference vectors, take a batch, one loss per
+// dimension, aggregate under λ, update the one adapter. Yields events and never sees a disk.
+// Source: Zhong et al. 2024, Algorithm 1; eq. 5 (adapter), 14 and 16 (losses).
+import * as tf from "@tensorflow/tfjs-core";
+import { z } from "zod";
+import type { Adapter } from "./adapters/adapter.ts";
+import {
+  type BlockParameters,
+  readParameters,
+  type StoredParameters,
+} from "./adapters/parameters.ts";
+import { type Aggregation } from "./aggregation.ts";
+import type { RunConfig } from "./config.ts";
+import type { Engine } from "./engine/engine.ts";
+import { DivergedError } from "./errors.ts";
+import type { BlockGradients, Policy } from "./models/policy.ts";
+import type { GroupedBatch, Objective } from "./objectives/objective.ts";
+import { adamW, globalNorm, learningRateAt, type Moments } from "./optim.ts";
+import { samplePreference } from "./preference.ts";
+import { Random, RandomState } from "./random.ts";
+import type { TokenizedPair } from "./text/example.ts";
+import { packSequences } from "./text/pack.ts";
+import { PairSampler, SamplerState } from "./text/sampler.ts";
+
+/** Everything a step needs, made by the caller, who also disposes it. */
+export interface TrainParts {
+  engine: Engine;
+  policy: Policy;
+  adapter: Adapter;
+  parameters: BlockParameters[]; // updated in place
+  objective: Objective<TokenizedPair>;
+  aggregation: Aggregation;
+  dimensions: string[]; // (M)
+  pairs: TokenizedPair[];
+  referenceLogProbs: Float32Array; // of the sequences of all pairs, in order; zeros when not needed
+  rowLength: number; // tokens of a packed row
+  resume?: { state: TrainerState; moments: StoredParameters };
+}
+
+/** What a checkpoint holds besides tensors. */
+export const TrainerState = z.strictObject({
+  step: z.number().int().nonnegative(), // optimiser steps done
+  steps: z.number().int().positive(),
+  preferences: RandomState,
+  sampler: SamplerState,
+  tokens: z.number().int().nonnegative(),
+  seconds: z.number().nonnegative(),
+});
+export type TrainerState = z.infer<typeof TrainerState>;
+
+export interface StepFigures {
+  step: number; // from 1
+  steps: number;
+  loss: number;
+  losses: number[]; // (M)
+  accuracies: number[]; // (M), NaN where the step had no label
+  learningRate: number;
+  gradNorm: number;
+  tokens: number; // of this step, prompts and responses, padding not counted
+  seconds: number; // of this step
+}
+
+export type TrainEvent =
+  | { type: "step"; figures: StepFigures }
+  | { type: "evaluate"; step: number }
+  | { type: "checkpoint"; state: TrainerState; moments(): Promise<StoredParameters> };
+
+/**
+ * Trains `parts.parameters` for the configured steps. A checkpoint event comes every save_steps,
+ * after the last step, and when `signal` aborts (the generator then ends). Throws DivergedError,
+ * naming step, dimension and λ, before anything non-finite reaches the parameters.
+ */
+export async function* train(
+  config: RunConfig,
+  parts: TrainParts,
+  signal: AbortSignal,
+): AsyncGenerator<TrainEvent> {
+  const { engine, parameters, dimensions } = parts;
+  const random = new Random(config.seed);
+  const sampler = new PairSampler(parts.pairs, dimensions.length, random.fork("pairs"));
+  const preferences = parts.resume === undefined
+    ? random.fork("preferences")
+    : new Random(parts.resume.state.preferences);
+  if (parts.resume !== undefined) sampler.restore(parts.resume.state.sampler);
+  const optimiser = adamW(engine, {
+    beta1: config.adam_beta1,
+    beta2: config.adam_beta2,
+    epsilon: config.adam_epsilon,
+    weightDecay: config.weight_decay,
+  });
+  let moments = parameters.map(({ names, tensors }) =>
+    parts.resume === undefined ? optimiser.init(tensors) : loadMoments(names, parts.resume.moments)
+  );
+  const penalise = orthogonalityGradients(engine, parts.adapter, config.orthogonality);
+  const steps = totalSteps(config, sampler);
+  let { step, tokens, seconds } = parts.resume?.state ?? { step: 0, tokens: 0, seconds: 0 };
+
+  try {
+    while (step < steps && !signal.aborted) {
+      const start = performance.now();
+
+      // Lines 5 and 6: a batch, and preference vectors for its groups.
+      const batches: GroupedBatch<Indexed>[] = [];
+      for (let i = 0; i < config.gradient_accumulation_steps; i++) {
+        batches.push(nextBatch(config, parts, { sampler, random: preferences }));
+      }
+
+      // Line 7: the aggregated objective of π_{θ,λ} and its gradient.
+      let gradients: BlockGradients[] | null = null;
+      const results: BatchResult[] = [];
+      for (const batch of batches) {
+        const result = await aggregatedGradient(batch, { config, parts, step: step + 1 });
+        gradients = accumulate(gradients, result.gradients);
+        results.push(result);
+      }
+      const share = 1 / batches.length;
+      gradients = penalise(parameters, gradients ?? [], 1 / share);
+
+      // Line 8: θ ← θ − step along the gradient.
+      const gradNorm = share * await globalNorm(engine, gradients);
+      if (!Number.isFinite(gradNorm)) {
+        throw diverged("gradient", { step: step + 1, preferences: batches[0]?.preferences });
+      }
+      const clip = config.max_grad_norm > 0 ? Math.min(1, config.max_grad_norm / gradNorm) : 1;
+      const learningRate = learningRateAt(step, {
+        steps,
+        peak: config.learning_rate,
+        warmupRatio: config.warmup_ratio,
+        type: config.lr_scheduler_type,
+      });
+      step++;
+      moments = parameters.map((block, i) => {
+        const updated = optimiser.update(block.tensors, gradients?.[i] ?? [], {
+          moments: moments[i] as Moments,
+          step,
+          learningRate,
+          scale: share * clip,
+        });
+        block.tensors = updated.parameters;
+        return updated.moments;
+      });
+      disposeAll(gradients);
+
+      const figures = summarize(results, { step, steps, learningRate, gradNorm, start });
+      tokens += figures.tokens;
+      seconds += figures.seconds;
+      yield { type: "step", figures };
+
+      const last = step === steps;
+      if (!last && config.eval_steps > 0 && step % config.eval_steps === 0) {
+        yield { type: "evaluate", step };
+      }
+      if (last || signal.aborted || step % config.save_steps === 0) {
+        const state = {
+          step,
+          steps,
+          preferences: preferences.state(),
+          sampler: sampler.state(),
+          tokens,
+          seconds,
+        };
+        yield { type: "checkpoint", state, moments: () => storeMoments(parameters, moments) };
+      }
+    }
+  } finally {
+    moments.forEach(({ first, second }) => disposeAll([first, second]));
+  }
+}
+
+/** Optimiser steps of a run: max_steps, or as many as its epochs take. */
+export function totalSteps(config: RunConfig, sampler: PairSampler): number {
+  if (config.max_steps > 0) return config.max_steps;
+  const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
+  return Math.max(1, Math.ceil(config.num_train_epochs * sampler.stepsPerEpoch(perStep)));
+}
+
+/** A pair with its place in the data, so that its reference log-probs can be found. */
+type Indexed = TokenizedPair & { index: number };
+
+interface BatchResult {
+  gradients: BlockGradients[];
+  loss: number;
+  losses: number[];
+  accuracies: number[];
+  tokens: number;
+}
+
+function nextBatch(
+  config: RunConfig,
+  parts: TrainParts,
+  { sampler, random }: { sampler: PairSampler; random: Random },
+): GroupedBatch<Indexed> {
+  const size = config.per_device_train_batch_size;
+  const G = PairSampler.groupCount(size, config.preferences_per_step);
+  const { indices, groups } = sampler.next(size, G);
+  const options = { alpha: config.dirichlet_alpha, vertexShare: config.vertex_share };
+  const preferences = Array.from(
+    { length: G },
+    () => samplePreference(random, parts.dimensions.length, options),
+  );
+  const examples = indices.map((index) => ({ ...parts.pairs[index] as TokenizedPair, index }));
+  return { examples, groups, preferences };
+}
+
+/** Loss per dimension, aggregated under each group's λ, averaged over groups; with its gradient. */
+async function aggregatedGradient(
+  batch: GroupedBatch<Indexed>,
+  { config, parts, step }: { config: RunConfig; parts: TrainParts; step: number },
+): Promise<BatchResult> {
+  const { policy, objective, dimensions } = parts;
+  const sequences = batch.examples.flatMap(objective.sequences);
+  const perExample = sequences.length / batch.examples.length;
+  const owner = (s: number) => Math.floor(s / perExample);
+  const sequencePreferences = sequences.map((_, s) =>
+    batch.preferences[batch.groups[owner(s)] ?? 0] ?? []
+  );
+  const reference = Float32Array.from(
+    sequences,
+    (_, s) =>
+      parts.referenceLogProbs[
+        (batch.examples[owner(s)]?.index ?? 0) * perExample + s % perExample
+      ] ?? 0,
+  );
+
+  const packs = packSequences(sequences, {
+    rowLength: parts.rowLength,
+    maxTokens: config.max_tokens_per_pass,
+  });
+  const logProbs = new Float32Array(sequences.length);
+  const traces = [];
+  for (const pack of packs) {
+    const trace = await policy.logProbsWithGradient(pack, sequencePreferences);
+    traces.push({ pack, trace });
+    pack.owners.forEach((s, n) => logProbs[s] = (logProbs[s] ?? 0) + (trace.values[n] ?? 0));
+  }
+
+  const { losses, total, slopes } = await lossAndSlopes(logProbs, reference, { batch, parts });
+  const mean = dimensions.map((_, i) => columnMean(losses, i, dimensions.length));
+  const bad = mean.findIndex((loss) => !Number.isFinite(loss));
+  if (bad >= 0 || !Number.isFinite(total)) {
+    traces.forEach(({ trace }) => trace.dispose());
+    throw diverged(`loss of dimension ${dimensions[bad] ?? dimensions[0]}`, {
+      step,
+      preferences: batch.preferences,
+    });
+  }
+
+  let gradients: BlockGradients[] | null = null;
+  for (const { pack, trace } of traces) {
+    const weights = Float32Array.from(pack.owners, (s) => slopes[s] ?? 0);
+    gradients = accumulate(gradients, trace.backward(weights));
+  }
+  return {
+    gradients: gradients ?? [],
+    loss: total,
+    losses: mean,
+    accuracies: objective.accuracies(logProbs, reference, batch),
+    tokens: sequences.reduce((sum, s) => sum + s.prompt.length + s.response.length, 0),
+  };
+}
+
+/** L (G, M), the mean of the aggregated losses, and d mean / d log π of every sequence. */
+async function lossAndSlopes(
+  logProbs: Float32Array,
+  reference: Float32Array,
+  { batch, parts }: { batch: GroupedBatch<Indexed>; parts: TrainParts },
+) {
+  const { objective, aggregation } = parts;
+  let losses: tf.Tensor2D | undefined;
+  const { value, grad } = tf.tidy(() => {
+    const referenceTensor = tf.tensor1d(reference);
+    const preferences = tf.tensor2d(batch.preferences);
+    const { value, grad } = tf.valueAndGrad((x) => {
+      const perDimension = objective.losses(x as tf.Tensor1D, referenceTensor, batch); // (G, M)
+      losses = tf.keep(tf.clone(perDimension));
+      return tf.mean(aggregation.loss(perDimension, preferences));
+    })(tf.tensor1d(logProbs));
+    return { value, grad };
+  });
+  const total = (await value.data())[0] ?? NaN;
+  const slopes = await grad.data() as Float32Array;
+  const table = await losses?.data() as Float32Array;
+  [value, grad, losses].forEach((tensor) => tensor?.dispose());
+  return { losses: table, total, slopes };
+}
+
+/** Adds the gradient of weight · penalty, `times` over, to a batch's gradients. */
+function orthogonalityGradients(engine: Engine, adapter: Adapter, weight: number) {
+  const width = adapter.parameterNames.length;
+  const gradientsOf = engine.compile((...tensors) =>
+    tf.grads((...parameters) => {
+      const terms: tf.Tensor[] = [];
+      for (let i = 0; i < parameters.length; i += width) {
+        terms.push(adapter.penalty(parameters.slice(i, i + width)));
+      }
+      return tf.mul(tf.addN(terms), weight);
+    })(tensors as tf.Tensor[])
+  );
+  return (parameters: BlockParameters[], gradients: BlockGradients[], times: number) => {
+    if (weight === 0) return gradients;
+    return gradients.map((block, i) => {
+      const tensors = parameters[i]?.tensors ?? [];
+      if (tensors.length === 0) return block;
+      const added = gradientsOf(...tensors);
+      const sums = block.map((g, j) =>
+        tf.tidy(() => tf.add(g, tf.mul(added[j] as tf.Tensor, times)))
+      );
+      disposeAll([block, added]);
+      return sums;
+    });
+  };
+}
+
+function accumulate(
+  sum: BlockGradients[] | null,
+  gradients: BlockGradients[],
+): BlockGradients[] {
+  if (sum === null) return gradients;
+  return gradients.map((block, i) =>
+    block.map((gradient, j) => {
+      const previous = sum[i]?.[j] as tf.Tensor;
+      const added = tf.add(previous, gradient);
+      previous.dispose();
+      gradient.dispose();
+      return added;
+    })
+  );
+}
+
+function summarize(
+  results: BatchResult[],
+  { step, steps, learningRate, gradNorm, start }: {
+    step: number;
+    steps: number;
+    learningRate: number;
+    gradNorm: number;
+    start: number;
+  },
+): StepFigures {
+  const mean = (pick: (result: BatchResult) => number) => {
+    const values = results.map(pick).filter((value) => !Number.isNaN(value));
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  const dimensions = results[0]?.losses.map((_, i) => i) ?? [];
+  return {
+    step,
+    steps,
+    loss: mean(({ loss }) => loss),
+    losses: dimensions.map((i) => mean(({ losses }) => losses[i] ?? NaN)),
+    accuracies: dimensions.map((i) => mean(({ accuracies }) => accuracies[i] ?? NaN)),
+    learningRate,
+    gradNorm,
+    tokens: results.reduce((sum, { tokens }) => sum + tokens, 0),
+    seconds: (performance.now() - start) / 1000,
+  };
+}
+
+function columnMean(table: Float32Array, column: number, columns: number): number {
+  let sum = 0;
+  for (let i = column; i < table.length; i += columns) sum += table[i] ?? NaN;
+  return sum * columns / table.length;
+}
+
+function diverged(
+  what: string,
+  { step, preferences }: { step: number; preferences: number[][] | undefined },
+): DivergedError {
+  const shown = (preferences ?? []).slice(0, 3).map((p) => `[${p.map((w) => w.toFixed(3))}]`);
+  return new DivergedError(
+    `Cannot go on training: expected a finite ${what} at step ${step} with λ ${shown.join(", ")}` +
+      `, got one that is not; a lower learning_rate is the usual remedy`,
+  );
+}
+
+function disposeAll(blocks: tf.Tensor[][]): void {
+  blocks.flat().forEach((tensor) => tensor.dispose());
+}
+
+async function storeMoments(
+  parameters: BlockParameters[],
+  moments: Moments[],
+): Promise<StoredParameters> {
+  const blocks = parameters.flatMap(({ names }, i) => [
+    { names: names.map((name) => `m.${name}`), tensors: moments[i]?.first ?? [] },
+    { names: names.map((name) => `v.${name}`), tensors: moments[i]?.second ?? [] },
+  ]);
+  return await readParameters(blocks);
+}
+
+function loadMoments(names: string[], stored: StoredParameters): Moments {
+  const load = (prefix: string) =>
+    names.map((name) => {
+      const value = stored.get(`${prefix}.${name}`);
+      if (value === undefined) {
+        throw new RangeError(`Cannot resume: the optimiser state lacks ${prefix}.${name}`);
+      }
+      return tf.tensor(value.values, value.shape);
+    });
+  return { first: load("m"), second: load("v") };
+}

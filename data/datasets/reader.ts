@@ -1,0 +1,83 @@
+// What a reader of preference data is: one file format, recognised by its fields. The table of
+// readers is in mod.ts.
+import { z } from "zod";
+import { InputError } from "../../core/errors.ts";
+import type { Message } from "../../core/text/example.ts";
+
+/** A row of a data file: two responses to a prompt, and per named dimension which is better. */
+export interface LabelledPair {
+  prompt: Message[];
+  responses: [string, string];
+  /** Index of the better response by dimension; null where the row has no label for it. */
+  labels: Record<string, 0 | 1 | null>;
+}
+
+/** A row as it stands in the file, and `file:line` for messages. */
+export interface Row {
+  fields: Record<string, unknown>;
+  where: string;
+}
+
+/** A file format. */
+export interface DatasetReader {
+  /** What its rows hold, for messages: `chosen, rejected`. */
+  fields: string;
+  /** Whether rows say themselves which dimension they label. */
+  namesDimensions: boolean;
+  /** Whether a file whose first row has these fields is of this format. */
+  recognises(fields: Record<string, unknown>): boolean;
+  /**
+   * Starts on a file. The function returned reads one row, or gives null for a row that is to be
+   * left out; it throws InputError naming file, line and field for a malformed row.
+   * `dimensions`: the only ones of interest; all where it is missing.
+   */
+  open(options: { dimensions?: string[] }): (row: Row) => LabelledPair | null;
+}
+
+/** The label under which a reader gives pairs whose dimension is named outside the file. */
+export const unnamed = "";
+
+const Prompt = z.union([
+  z.string().min(1),
+  z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })).min(1),
+]);
+
+/** A prompt field as messages: a string is one turn of the user. */
+export function readPrompt({ fields, where }: Row): Message[] {
+  const parsed = Prompt.safeParse(fields.prompt);
+  if (!parsed.success) {
+    throw malformed(where, "prompt", "a text or a list of {role, content}", fields.prompt);
+  }
+  return typeof parsed.data === "string"
+    ? [{ role: "user", content: parsed.data }]
+    : parsed.data.map(({ role, content }) => ({ role, content }));
+}
+
+/** A field that holds text. */
+export function readText({ fields, where }: Row, field: string): string {
+  const value = fields[field];
+  if (typeof value !== "string") throw malformed(where, field, "a text", value);
+  return value;
+}
+
+/** A field that holds the index of a response, or nothing. */
+export function readLabel({ fields, where }: Row, field: string): 0 | 1 | null {
+  const value = fields[field];
+  if (value === undefined || value === null) return null;
+  if (value === 0 || value === 1) return value;
+  throw malformed(where, field, "0, 1 or nothing", value);
+}
+
+/** The error for a field of a row that is not as it should be. */
+export function malformed(
+  where: string,
+  field: string,
+  ...[expected, found]: [string, unknown]
+): InputError {
+  const text = JSON.stringify(found) ?? "nothing";
+  return new InputError(
+    `Cannot read ${where}: expected ${expected} in the field ${field}, got ${
+      text.length > 60 ? `${text.slice(0, 60)}…` : text
+    }`,
+  );
+}

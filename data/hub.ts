@@ -1,0 +1,225 @@
+// Models from the Hugging Face hub, kept in the cache that the Python libraries share
+// (models--owner--name/{blobs,refs,snapshots}). The only place that downloads models; only
+// configuration, tokenizer and safetensors files are ever fetched.
+// The hub is spoken to through @huggingface/hub. Its own cache download prints to standard output
+// and does not check what it received, so files are written and verified here.
+import { HubApiError, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
+import { join } from "node:path";
+import { InputError } from "../core/errors.ts";
+import { readJson, statOrNull } from "./files.ts";
+import { fetchToCache, type HubFile, writeWhole } from "./hub_cache.ts";
+import { isPlainFileName, pickleFile, shardNames, smallFiles, WeightIndex } from "./model_files.ts";
+
+/** Where the hub and its cache are; made by hubOptions() from the environment. */
+export interface HubOptions {
+  /** Base address; undefined is the public hub. */
+  endpoint?: string;
+  /** Access token for private and gated models. */
+  token?: string;
+  /** File that holds a token where `token` is not given; need not exist. */
+  tokenFile?: string;
+  /** Folder of the cache, `$HF_HOME/hub`. */
+  cacheDir: string;
+  /** Whether only the cache may be used. */
+  offline: boolean;
+}
+
+/** A step of a download: bytes of one file. */
+export interface HubProgress {
+  file: string;
+  received: number;
+  total: number;
+}
+
+/**
+ * Hub settings from environment variables, under the names and defaults of the Python libraries:
+ * HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, XDG_CACHE_HOME, HF_HUB_OFFLINE.
+ */
+export function hubOptions(env: (name: string) => string | undefined): HubOptions {
+  const home = env("HOME") || env("USERPROFILE") || ".";
+  const hfHome = env("HF_HOME") ||
+    join(env("XDG_CACHE_HOME") || join(home, ".cache"), "huggingface");
+  const offline = env("HF_HUB_OFFLINE") || env("TRANSFORMERS_OFFLINE") || "";
+  return {
+    endpoint: env("HF_ENDPOINT")?.replace(/\/+$/, "") || undefined,
+    token: (env("HF_TOKEN") || env("HUGGING_FACE_HUB_TOKEN"))?.trim() || undefined,
+    tokenFile: env("HF_TOKEN_PATH") || join(hfHome, "token"),
+    cacheDir: env("HF_HUB_CACHE") || env("HUGGINGFACE_HUB_CACHE") || join(hfHome, "hub"),
+    offline: /^(1|on|yes|true)$/i.test(offline),
+  };
+}
+
+/**
+ * The folder of a model's snapshot in the cache, after downloading what it lacks.
+ * `revision` is a branch, tag or commit. Without network, a complete snapshot is used as it is.
+ * Throws InputError where the hub has no such model, gives no access, cannot be reached, or holds
+ * no safetensors; CorruptFileError where a file arrived damaged; StorageError where it could not
+ * be written.
+ */
+export async function downloadModel(
+  id: string,
+  { revision = "main", hub, onProgress }: {
+    revision?: string;
+    hub: HubOptions;
+    onProgress?: (progress: HubProgress) => void;
+  },
+): Promise<string> {
+  if (!/^[\w][\w./-]*$/.test(revision) || revision.split("/").includes("..")) {
+    throw new InputError(`Cannot open model ${id}: expected a revision, got ${revision}`);
+  }
+  const store = join(hub.cacheDir, `models--${id.replaceAll("/", "--")}`);
+  const cached = await cachedSnapshot(store, revision);
+  if (hub.offline) {
+    if (cached) return cached;
+    throw new InputError(
+      `Cannot open model ${id}: expected it in ${hub.cacheDir}, got nothing there ` +
+        `(HF_HUB_OFFLINE is set)`,
+    );
+  }
+  const access = { hubUrl: hub.endpoint, accessToken: await accessToken(hub) };
+  let commit: string;
+  let files: Map<string, ListFileEntry>;
+  try {
+    commit = await resolveRevision(id, { revision, access });
+    files = await listing(id, { commit, access });
+  } catch (error) {
+    if (cached && !(error instanceof HubApiError)) return cached;
+    throw hubError(id, error);
+  }
+  const snapshot = join(store, "snapshots", commit);
+  async function fetchAll(names: string[]): Promise<void> {
+    for (const name of names) {
+      const entry = files.get(name);
+      if (!entry) throw new InputError(`Cannot open model ${id}: expected ${name}, got none`);
+      const etag = entry.lfs?.oid ?? entry.oid ?? "";
+      const file: HubFile = { id, name, commit, etag, size: entry.size, isLfs: !!entry.lfs };
+      await fetchToCache(file, { store, access, onProgress }).catch((error) => {
+        throw hubError(id, error);
+      });
+    }
+  }
+  refuseWithoutSafetensors(id, [...files.keys()]);
+  await fetchAll(smallFiles.filter((name) => name === "config.json" || files.has(name)));
+  await fetchAll(await weightNames(snapshot, { id, files, fetchAll }));
+  if (revision !== commit) await writeWhole(join(store, "refs", revision), commit);
+  return snapshot;
+}
+
+interface Access {
+  hubUrl?: string;
+  accessToken?: string;
+}
+
+async function resolveRevision(
+  id: string,
+  { revision, access }: { revision: string; access: Access },
+): Promise<string> {
+  const { sha } = await modelInfo({
+    name: id,
+    revision,
+    additionalFields: ["sha"],
+    fetch: impatientFetch,
+    ...access,
+  });
+  // it becomes a folder's name: nothing but a commit will do
+  if (/^[0-9a-f]{40}$/.test(sha)) return sha;
+  throw new InputError(`Cannot open model ${id}: expected a commit from the hub, got ${sha}`);
+}
+
+async function listing(
+  id: string,
+  { commit, access }: { commit: string; access: Access },
+): Promise<Map<string, ListFileEntry>> {
+  const files = new Map<string, ListFileEntry>();
+  const options = { repo: id, revision: commit, fetch: impatientFetch, ...access };
+  for await (const entry of listFiles(options)) {
+    if (entry.type === "file") files.set(entry.path, entry);
+  }
+  return files;
+}
+
+/** Names of a repository's weight files; fetches the index to learn them. */
+async function weightNames(
+  snapshot: string,
+  { id, files, fetchAll }: {
+    id: string;
+    files: Map<string, ListFileEntry>;
+    fetchAll: (names: string[]) => Promise<void>;
+  },
+): Promise<string[]> {
+  const indexName = "model.safetensors.index.json";
+  if (!files.has(indexName)) return ["model.safetensors"];
+  await fetchAll([indexName]);
+  const index = WeightIndex.safeParse(await readJson(join(snapshot, indexName)));
+  const names = index.success ? shardNames(index.data) : [];
+  if (names.length > 0 && names.every(isPlainFileName)) return names;
+  throw new InputError(
+    `Cannot open model ${id}: expected ${indexName} to name .safetensors files, got other names`,
+  );
+}
+
+function refuseWithoutSafetensors(id: string, names: string[]): void {
+  if (names.includes("model.safetensors.index.json") || names.includes("model.safetensors")) return;
+  const pickle = names.find(pickleFile);
+  const gguf = names.find((name) => /\.gguf$/i.test(name));
+  const found = pickle
+    ? `${pickle}, a format that can carry code`
+    : gguf
+    ? `${gguf}; download that file and give its path`
+    : "no weights";
+  throw new InputError(`Cannot open model ${id}: expected model.safetensors, got ${found}`);
+}
+
+/** The snapshot a revision stood for when it was last downloaded, where it is complete. */
+async function cachedSnapshot(store: string, revision: string): Promise<string | null> {
+  const reference = await Deno.readTextFile(join(store, "refs", revision)).catch(() => revision);
+  const commit = reference.trim();
+  if (!/^[0-9a-f]{40}$/.test(commit)) return null;
+  const snapshot = join(store, "snapshots", commit);
+  if (!await statOrNull(join(snapshot, "config.json"))) return null;
+  const indexPath = join(snapshot, "model.safetensors.index.json");
+  const index = await statOrNull(indexPath)
+    ? WeightIndex.safeParse(await readJson(indexPath))
+    : undefined;
+  const names = index?.success ? shardNames(index.data) : ["model.safetensors"];
+  for (const name of names) {
+    if (!isPlainFileName(name) || !await statOrNull(join(snapshot, name))) return null;
+  }
+  return snapshot;
+}
+
+async function accessToken({ token, tokenFile }: HubOptions): Promise<string | undefined> {
+  const found = token ?? (tokenFile && await Deno.readTextFile(tokenFile).catch(() => ""))?.trim();
+  if (found && !found.startsWith("hf_")) {
+    throw new InputError("Cannot use HF_TOKEN: expected a token that starts with hf_, got another");
+  }
+  return found || undefined;
+}
+
+/** fetch for the hub's small answers; files themselves may take as long as they need. */
+function impatientFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  return fetch(input, { ...init, signal: AbortSignal.timeout(30_000) });
+}
+
+function hubError(id: string, error: unknown): unknown {
+  if (error instanceof HubApiError) {
+    const status = error.statusCode;
+    const hint = status === 401 || status === 403
+      ? "no access (HF_TOKEN may be missing, or the model's terms not accepted)"
+      : status === 404
+      ? "no such model or revision"
+      : `status ${status}`;
+    return new InputError(`Cannot open model ${id}: expected it on the hub, got ${hint}`, {
+      cause: error,
+    });
+  }
+  // fetch() reports everything that kept it from an answer as TypeError or a timeout
+  if (error instanceof TypeError || error instanceof DOMException) {
+    return new InputError(
+      `Cannot open model ${id}: expected a folder, a .gguf file or an id on a hub that can be ` +
+        `reached, got ${error.message}`,
+      { cause: error },
+    );
+  }
+  return error;
+}
