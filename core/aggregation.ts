@@ -51,20 +51,20 @@ export const aggregations = {
 /**
  * The largest entry of each row: (G, M) to (G). tf.max would send the whole gradient to each of
  * several equal entries, which is no subgradient; here they share it. Ties are real: before the
- * first update every DPO loss is log 2.
+ * first update every DPO loss is log 2. An entry that is not a number stays visible in the result,
+ * which tf.max does not promise.
  */
 function rowMax(values: tf.Tensor2D): tf.Tensor1D {
   const shared = tf.customGrad((input, save) => {
     const x = input as tf.Tensor2D;
-    const largest = tf.max(x, 1, true); // (G, 1)
-    (save as tf.GradSaveFunc)([x, largest]);
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [x, largest] = saved as [tf.Tensor2D, tf.Tensor2D];
-      const holders = tf.cast(tf.equal(x, largest), "float32"); // (G, M)
-      const shares = tf.div(holders, tf.sum(holders, 1, true));
-      return tf.mul(tf.expandDims(dy, 1), shares);
+    const holders = tf.cast(tf.equal(x, tf.max(x, 1, true)), "float32"); // (G, M)
+    const shares = tf.div(holders, tf.sum(holders, 1, true)); // (G, M)
+    (save as tf.GradSaveFunc)([shares]);
+    return {
+      value: tf.sum<tf.Tensor1D>(tf.mul(x, shares), 1),
+      gradFunc: (dy: tf.Tensor, [shares]: tf.Tensor[]) =>
+        tf.mul(tf.expandDims(dy, 1), shares as tf.Tensor2D),
     };
-    return { value: tf.squeeze<tf.Tensor1D>(largest, [1]), gradFunc };
   });
   return shared(values);
 }

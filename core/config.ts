@@ -97,7 +97,9 @@ export const RunConfig = z.strictObject({
   dtype: z.enum(["bfloat16", "float32"]).default("bfloat16").describe(
     "how frozen weights are held; trained values and activations are always float32",
   ),
-  threads: z.number().int().nonnegative().default(0).describe("threads of the engine; 0: all cores"),
+  threads: z.number().int().nonnegative().default(0).describe(
+    "threads of the engine; 0: all cores",
+  ),
   device: z.string().default("auto").describe("device of the engine: auto, cpu, gpu:0 …"),
 });
 export type RunConfig = z.infer<typeof RunConfig>;

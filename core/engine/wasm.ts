@@ -4,12 +4,16 @@ import * as tf from "@tensorflow/tfjs-core";
 import { setWasmPaths, version_wasm } from "@tensorflow/tfjs-backend-wasm";
 import type { Engine, EngineOptions, TensorFunction } from "./engine.ts";
 
+/** What importing the package registered; disposing an engine takes it out of tfjs's registry. */
+const factory = tf.findBackendFactory("wasm");
+
 /** Makes tfjs's WebAssembly back end the back end of this thread. */
 export async function openWasm(_options: EngineOptions): Promise<Engine> {
   const require = createRequire(import.meta.url);
   require("@tensorflow/tfjs"); // registers the gradients
   const entry = require.resolve("@tensorflow/tfjs-backend-wasm");
   setWasmPaths(entry.slice(0, entry.lastIndexOf("/") + 1));
+  if (tf.findBackendFactory("wasm") === null) tf.registerBackend("wasm", factory, 2);
   if (!await tf.setBackend("wasm")) {
     throw new Error("Cannot start WebAssembly: tfjs refused the back end");
   }

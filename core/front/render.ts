@@ -11,8 +11,9 @@ export function frontTable(report: FrontReport): string {
     ...dimensions.map((name) => `λ ${name}`),
     ...dimensions.map((name) => name),
   ];
+  const digits = weightDigits(points.flatMap(({ preference }) => preference));
   const rows = points.map(({ preference, values, low, high }) => [
-    ...preference.map((weight) => weight.toFixed(2)),
+    ...preference.map((weight) => weight.toFixed(digits)),
     ...values.map((value, i) => `${figure(value)} ${interval(low[i], high[i])}`),
   ]);
   const reference = `(${indicators.referencePoint.map(figure).join(", ")})`;
@@ -72,6 +73,13 @@ export function figure(value: number): string {
   return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3);
 }
 
+/** Decimals that tell the grid's weights apart: two to four. */
+function weightDigits(weights: number[]): number {
+  const exact = (digits: number) =>
+    weights.every((weight) => Math.abs(Number(weight.toFixed(digits)) - weight) < 1e-9);
+  return exact(2) ? 2 : exact(3) ? 3 : 4;
+}
+
 function interval(low = NaN, high = NaN): string {
   return `[${figure(low)}, ${figure(high)}]`;
 }
@@ -85,7 +93,7 @@ function grid(header: string[], rows: string[][]): string[] {
     cells.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - [...cell].length)).join(" │ ");
   return [
     line(header).trimEnd(),
-    widths.map((width, i) => "─".repeat(width + (i === 0 ? 2 : 2))).join("┼"),
+    widths.map((width) => "─".repeat(width + 2)).join("┼"),
     ...rows.map((row) => line(row).trimEnd()),
   ];
 }

@@ -203,7 +203,10 @@ function pullBack(forward: (args: tf.Tensor[]) => tf.Tensor, all: tf.Tensor[]): 
 const FIRST_PARAMETER = 7 + blockMaps.length;
 
 /** positions (B, T), segments (B, T) → cos, sin (B, T, 1, headDim), mask (B, 1, T, T) */
-function attentionContext(engine: Engine, { config }: HeldDecoder): TensorFunction {
+export function attentionContext(
+  engine: Engine,
+  { config }: Pick<HeldDecoder, "config">,
+): TensorFunction {
   return (positions, segments) => {
     const [B, T] = (positions as tf.Tensor2D).shape;
     const { cos, sin } = ropeTables(config, T);

@@ -19,7 +19,10 @@ export const TokenizerJson = z.looseObject({
   pre_tokenizer: z.unknown().default(null),
   post_processor: z.unknown().default(null),
   decoder: z.unknown().default(null),
-  model: z.looseObject({ vocab: z.custom<object>((value) => isObject(value)) }),
+  model: z.looseObject({
+    type: z.enum(["BPE", "Unigram"]),
+    vocab: z.custom<object>(isObject, "expected a vocabulary"),
+  }),
 });
 export type TokenizerJson = z.infer<typeof TokenizerJson>;
 

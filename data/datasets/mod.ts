@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.ts";
 import type { PreferenceDataset, PreferenceExample } from "../../core/text/example.ts";
+import { loadBuiltin } from "../builtin/mod.ts";
 import { columns } from "./columns.ts";
 import { hh } from "./hh.ts";
 import { readJsonLines } from "./jsonl.ts";
@@ -24,7 +25,7 @@ export interface DatasetOptions {
 export const namedDatasets: Record<
   string,
   (options: DatasetOptions) => Promise<PreferenceDataset>
-> = {};
+> = { builtin: loadBuiltin };
 
 /**
  * The examples that the dataset option names, in the order of the files. Left out: pairs of two

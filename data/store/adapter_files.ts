@@ -79,18 +79,23 @@ export async function finishAdapter(run: string): Promise<void> {
 }
 
 async function readAdapterFolder(path: string) {
-  for (let attempt = 1;; attempt++) {
-    const incoming = new Set(await listNames(join(path, INCOMING)));
+  for (;;) {
+    const before = await adapterState(path);
     const locate = (name: string) =>
-      incoming.has(name) ? join(path, INCOMING, name) : join(path, name);
+      before.incoming.includes(name) ? join(path, INCOMING, name) : join(path, name);
     try {
       return { files: await readVerified(locate), locate };
     } catch (error) {
-      // A trainer may be moving a new adapter in at this moment; damage is still there next time.
-      if (!(error instanceof CorruptFileError) || attempt === 3) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // A trainer may have moved a new adapter in meanwhile: damage is what does not change.
+      if (!(error instanceof CorruptFileError)) throw error;
+      if (JSON.stringify(before) === JSON.stringify(await adapterState(path))) throw error;
     }
   }
+}
+
+async function adapterState(path: string) {
+  const manifest = await Deno.stat(join(path, MANIFEST)).catch(() => null);
+  return { incoming: await listNames(join(path, INCOMING)) ?? [], manifest };
 }
 
 async function requireAdapterFolder(path: string): Promise<void> {

@@ -5,6 +5,11 @@ import { basename, dirname, join } from "node:path";
 import { StorageError } from "../../core/errors.ts";
 import { encodeManifest, MANIFEST } from "./manifest.ts";
 
+export { readFolderVerified } from "./manifest.ts";
+
+// Linux numbers of the errors that a write can meet and that Deno may leave unnamed.
+const codes: Record<string, string> = { 5: "EIO", 27: "EFBIG", 28: "ENOSPC", 122: "EDQUOT" };
+
 const TEMPORARY = ".tmp-"; // unfinished or being deleted: worthless
 const RETIRED = ".old-"; // the previous content of a folder that is being replaced
 
@@ -136,16 +141,23 @@ export async function reportingStorage<T>(
   try {
     return await write();
   } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") {
-      throw error;
-    }
+    const cause = systemCause(error);
+    if (cause === null) throw error;
     throw new StorageError(
-      `Cannot write ${path}: expected a writable place with ${bytes} bytes free, got ${error.code} (${
-        error.message.replace(/ \(os error.*$/, "")
-      })`,
+      `Cannot write ${path}: expected a writable place with ${bytes} bytes free, got ${cause}`,
       { cause: error },
     );
   }
+}
+
+/** What the system said, such as "ENOSPC (No space left on device)"; null for any other error. */
+function systemCause(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  // Deno gives no code to some errors, EFBIG and EDQUOT among them, but all carry the number.
+  const [, text = error.message, number] = /^(.*?) \(os error (\d+)\)/.exec(error.message) ?? [];
+  const code = "code" in error && typeof error.code === "string" ? error.code : codes[number ?? ""];
+  if (code === undefined && number === undefined) return null;
+  return `${code ?? `system error ${number}`} (${text})`;
 }
 
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {

@@ -90,8 +90,10 @@ for (const [name, aggregation] of entries) {
   });
 
   Deno.test(`${name} keeps a loss that is not finite visible`, () => {
-    const { values } = aggregated(aggregation, [[NaN, 1]], [[0.5, 0.5]]);
-    assert.ok(Number.isNaN(values[0]));
+    for (const losses of [[NaN, 1], [1, NaN], [Infinity, 1]]) {
+      const { values } = aggregated(aggregation, [losses], [[0.5, 0.5]]);
+      assert.ok(!Number.isFinite(values[0]), `got ${values[0]} for ${losses}`);
+    }
   });
 
   Deno.test(`${name}.loss() treats the rows of a batch apart, and leaks no tensors`, () => {

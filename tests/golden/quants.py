@@ -6,6 +6,7 @@ Scales are finite halves, all other bytes uniform; values as the hex of their fl
 that the comparison is bit for bit.
 """
 import json
+from importlib.metadata import version
 
 import gguf
 import numpy as np
@@ -30,4 +31,4 @@ for name, positions in SCALES.items():
     values = gguf.quants.dequantize(blocks.reshape(-1) if size < 8 else blocks, kind)
     cases.append({"type": name, "code": int(kind), "bytes": blocks.tobytes().hex(),
                   "values": np.ascontiguousarray(values.astype(np.float32)).tobytes().hex()})
-print(json.dumps({"versions": {"gguf": "0.19.0", "numpy": np.__version__}, "cases": cases}))
+print(json.dumps({"versions": {"gguf": version("gguf"), "numpy": np.__version__}, "cases": cases}))

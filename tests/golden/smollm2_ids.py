@@ -17,7 +17,7 @@ import tokenizers
 import transformers
 
 FILES = ["harmless-base.test", "helpful-base.test", "harmless-base.train", "helpful-base.train"]
-LINES, BLOCK = 500, 100
+LINES, BLOCK, MAX_LENGTH = 500, 100, 256
 TEXTS = [
     "Hello, world! It's 12:34 on 2024-05-06.",
     "  two spaces before 12 and\n\n1) a list\n\n\n  2) deeper\t\ttabs ",
@@ -34,6 +34,20 @@ DIALOGUES = [
     [["user", "What is 7 times 8?"]],
     [["system", "Answer briefly."], ["user", "Hi"], ["assistant", "Hello!"], ["user", "Name a river."]],
 ]
+
+
+def exchange(tokenizer, dialogue):
+    """Ids of the prompt and of the last answer with its end token, encoded one by one."""
+    messages = []
+    for part in dialogue.split("\n\nHuman: ")[1:]:
+        human, *answers = part.split("\n\nAssistant:")
+        messages.append({"role": "user", "content": human.strip()})
+        messages += [{"role": "assistant", "content": answer.strip()} for answer in answers]
+    text = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
+    return [
+        tokenizer(part, add_special_tokens=False).input_ids
+        for part in (text, messages[-1]["content"] + "<|im_end|>")
+    ]
 
 
 def main(folder):
@@ -59,6 +73,17 @@ def main(folder):
             ).hexdigest()
             for i in range(0, LINES, BLOCK)
         ]
+    pairs = {}
+    for file in FILES[:2]:
+        kept = []
+        with gzip.open(os.path.join(folder, file + ".jsonl.gz"), "rt", encoding="utf-8") as f:
+            for row in map(json.loads, f):
+                prompt, chosen = exchange(tokenizer, row["chosen"])
+                _, rejected = exchange(tokenizer, row["rejected"])
+                if len(prompt) + max(len(chosen), len(rejected)) <= MAX_LENGTH:
+                    kept.append([prompt, chosen, rejected])
+        text = json.dumps(kept, separators=(",", ":"))
+        pairs[file] = {"count": len(kept), "sha256": hashlib.sha256(text.encode()).hexdigest()}
     dialogues = []
     for turns in DIALOGUES:
         messages = [{"role": role, "content": content} for role, content in turns]
@@ -75,6 +100,8 @@ def main(folder):
                 "field": "chosen",
                 "block": BLOCK,
                 "blocks": blocks,
+                "maxLength": MAX_LENGTH,
+                "pairs": pairs,
                 "texts": [{"text": text, "ids": ids(text)} for text in TEXTS],
                 "dialogues": dialogues,
             }

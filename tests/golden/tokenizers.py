@@ -168,6 +168,39 @@ def gguf_case(name, base, **fields):
     return {"name": name, "metadata": metadata, "ids": ids(tokenizer)}
 
 
+TEMPLATES = {
+    "ChatML": "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are helpful<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    "Llama 2": "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}",
+    "Llama 3": "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}",
+    "Zephyr": "{% for message in messages %}\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' + message['content'] + eos_token }}\n{% elif message['role'] == 'system' %}\n{{ '<|system|>\n' + message['content'] + eos_token }}\n{% elif message['role'] == 'assistant' %}\n{{ '<|assistant|>\n'  + message['content'] + eos_token }}\n{% endif %}\n{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}",
+}
+DIALOGUES = [
+    [["user", "How old is the town?"]],
+    [["user", " How old? "], ["assistant", "800 years\n"], ["user", "And the bridge?"]],
+    [["system", "Be short."], ["user", "Hello"], ["assistant", "Hello there"]],
+]
+
+
+def template_case(name, template):
+    """The texts that a template writes, through transformers' apply_chat_template."""
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(bases["byte_level"])),
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        chat_template=template,
+    )
+    dialogues = []
+    for turns in DIALOGUES:
+        messages = [{"role": role, "content": content} for role, content in turns]
+        generate = turns[-1][0] == "user"
+        text = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=generate
+        )
+        dialogues.append({"messages": messages, "addGenerationPrompt": generate, "text": text})
+    return {"name": name, "template": template, "dialogues": dialogues}
+
+
 def compact(value, indent="\n"):
     """JSON with one list of numbers, texts or pairs a line."""
     inner = indent + " "
@@ -197,6 +230,7 @@ result = {
     },
     "texts": TEXTS,
     "bases": bases,
+    "templates": [template_case(name, template) for name, template in TEMPLATES.items()],
     "folders": [
         folder_case("Llama 2", "sentencepiece", config("LlamaTokenizer", legacy=False)),
         folder_case("Llama 2, legacy", "sentencepiece", config("LlamaTokenizerFast", legacy=True)),

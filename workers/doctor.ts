@@ -1,0 +1,77 @@
+// What computes on this machine and how fast: found libraries, devices, a measured matrix product.
+import * as tf from "@tensorflow/tfjs-core";
+import type { Engine } from "../core/engine/mod.ts";
+import { findLibtensorflow } from "../data/native.ts";
+import { startEngine } from "./machine.ts";
+import type { DoctorReport, DoctorRequest, SessionOptions } from "./protocol.ts";
+
+const SIZE = 1024; // of the square product
+const REPEATS = 7;
+
+/** Looks, measures and advises. */
+export async function runDoctor(
+  request: DoctorRequest,
+  options: SessionOptions,
+): Promise<DoctorReport> {
+  const found: string[] = [];
+  const advice: string[] = [];
+  const silent = { env: options.env, onProgress: () => {}, download: false };
+  const library = await findLibtensorflow({ ...silent, thorough: true });
+  found.push(
+    "missing" in library
+      ? `libtensorflow: not installed yet (${library.missing})`
+      : `libtensorflow ${library.version} in ${library.directory}, intact`,
+  );
+  const engine = await startEngine({ ...request, dtype: "bfloat16" }, options);
+  try {
+    const gflops = await productSpeed(engine, "float32");
+    const narrow = engine.dtype === "bfloat16" ? await productSpeed(engine, "bfloat16") : undefined;
+    const cores = navigator.hardwareConcurrency;
+    found.push(`${cores} processor cores, ${Math.round(memoryBytes() / 2 ** 30)} GiB of memory`);
+    if (engine.name === "wasm") {
+      advice.push("Python 3 with pip lets the native engine be fetched: about ten times faster");
+    } else if (!engine.devices.some((device) => device.startsWith("gpu"))) {
+      advice.push("An NVIDIA GPU with its driver would be used by itself");
+    }
+    if (narrow !== undefined && narrow < 1.2 * gflops) {
+      advice.push("This processor gains little from bfloat16: --dtype float32 costs no speed");
+    }
+    if (request.threads > 0 && request.threads < cores) {
+      advice.push(`--threads ${request.threads} leaves ${cores - request.threads} cores idle`);
+    }
+    return {
+      engine: engine.name,
+      version: engine.version,
+      devices: engine.devices,
+      gflops: Math.round(gflops),
+      ...(narrow !== undefined && { gflopsBfloat16: Math.round(narrow) }),
+      found,
+      advice,
+    };
+  } finally {
+    engine.dispose();
+  }
+}
+
+/** GFLOP/s of x·Wᵀ with a frozen W, the median of several runs; the result is read each time. */
+async function productSpeed(engine: Engine, dtype: "float32" | "bfloat16"): Promise<number> {
+  const values = Float32Array.from({ length: SIZE * SIZE }, (_, i) => ((i * 7919) % 101) / 101);
+  const x = tf.tensor2d(values, [SIZE, SIZE]);
+  const weight = engine.hold(values, [SIZE, SIZE], dtype);
+  const times: number[] = [];
+  for (let i = 0; i < REPEATS; i++) {
+    const start = performance.now();
+    const product = engine.project(x, weight);
+    await product.data();
+    product.dispose();
+    times.push(performance.now() - start);
+  }
+  x.dispose();
+  weight.dispose();
+  const median = times.sort((a, b) => a - b)[Math.floor(REPEATS / 2)] ?? NaN;
+  return 2 * SIZE ** 3 / median / 1e6;
+}
+
+function memoryBytes(): number {
+  return Deno.systemMemoryInfo().total;
+}

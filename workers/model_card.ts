@@ -1,0 +1,70 @@
+// The README.md beside an adapter: what it is, what it was made of, what its front looks like.
+import type { RunConfig } from "../core/config.ts";
+import type { FrontReport } from "../core/front/report.ts";
+import type { AdapterConfig } from "../data/store/run_folder.ts";
+
+/** Markdown card with the metadata block that the Hugging Face hub reads. */
+export function modelCard(
+  adapter: AdapterConfig,
+  config: RunConfig,
+  front: FrontReport | undefined,
+): string {
+  const settings = Object.entries(config).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `| ${name} | ${value} |`);
+  return [
+    "---",
+    `base_model: ${JSON.stringify(adapter.base_model)}`,
+    "library_name: panacea",
+    "tags: [preference-conditioned, svd-lora, pareto]",
+    "---",
+    "",
+    `# Preference-conditioned adapter: ${adapter.dimensions.join(", ")}`,
+    "",
+    `One SVD-LoRA adapter (Panacea, arXiv 2402.02030) of rank ${adapter.lora_r} + ` +
+    `${adapter.dimensions.length}. The preference vector λ over ${adapter.dimensions.join(", ")} ` +
+    "sits inside the singular values of every adapted weight matrix, so each λ is a model.",
+    "",
+    ...frontSection(front),
+    "## Made from",
+    "",
+    `- base model ${adapter.base_model}, sha256 ${adapter.base_fingerprint}`,
+    `- tokenizer and chat template, sha256 ${adapter.template_fingerprint}`,
+    `- training rows ${config.dataset}, sha256 ${adapter.dataset_fingerprint}`,
+    `- ${adapter.steps} steps of ${adapter.objective} with ${adapter.aggregation} aggregation`,
+    "",
+    "The data's licence applies to what was learned from it.",
+    "",
+    "## Settings",
+    "",
+    "| name | value |",
+    "| --- | --- |",
+    ...settings,
+    "",
+  ].join("\n");
+}
+
+function frontSection(front: FrontReport | undefined): string[] {
+  if (front === undefined) return [];
+  const { dimensions, points, metric, verdict } = front;
+  const cells = (values: string[]) => `| ${values.join(" | ")} |`;
+  const weights = dimensions.map((name) => `λ ${name}`);
+  return [
+    "## Front",
+    "",
+    "![front](fronts/final.svg)",
+    "",
+    `${verdict}. Values are ${metric.replaceAll("_", " ")}, with 95 % intervals.`,
+    "",
+    cells([...weights, ...dimensions]),
+    cells([...weights, ...dimensions].map(() => "---")),
+    ...points.map(({ preference, values, low, high }) =>
+      cells([
+        ...preference.map((weight) => weight.toFixed(2)),
+        ...values.map((value, i) =>
+          `${value.toFixed(3)} (${low[i]?.toFixed(3)} – ${high[i]?.toFixed(3)})`
+        ),
+      ])
+    ),
+    "",
+  ];
+}

@@ -1,0 +1,4 @@
+// The sessions that commands and routes may start.
+export { runDoctor } from "./doctor.ts";
+export { runFront } from "./fronts.ts";
+export { runTraining } from "./training.ts";

@@ -1,0 +1,349 @@
+// A training session from configuration to stored adapter and front: opens everything, drives
+// core/train.ts, and stores what it yields. The same call again resumes, or finds nothing to do.
+import type { Adapter } from "../core/adapters/adapter.ts";
+import { adapters } from "../core/adapters/mod.ts";
+import {
+  adaptedMaps,
+  type BlockParameters,
+  disposeParameters,
+  initParameters,
+  loadParameters,
+  readParameters,
+  type StoredParameters,
+} from "../core/adapters/parameters.ts";
+import { aggregations } from "../core/aggregation.ts";
+import type { RunConfig } from "../core/config.ts";
+import { InputError } from "../core/errors.ts";
+import type { FrontReport } from "../core/front/report.ts";
+import { createPolicy, type Policy } from "../core/models/policy.ts";
+import { float32Tensor, toFloat32 } from "../core/models/safetensors.ts";
+import { objectives } from "../core/objectives/mod.ts";
+import { Random } from "../core/random.ts";
+import { rowLengthFor } from "../core/text/pack.ts";
+import { type StepFigures, train, TrainerState, type TrainParts } from "../core/train.ts";
+import { type AdapterConfig, openRun, type Run } from "../data/store/run_folder.ts";
+import type { Tensors } from "../data/store/tensors.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { measureFront, writeFront } from "./front_report.ts";
+import { type Base, loadBase, startEngine } from "./machine.ts";
+import { modelCard } from "./model_card.ts";
+import type { SessionOptions, TrainReport } from "./protocol.ts";
+import { loadRows, type RunRows, tokenizeTraining } from "./run_data.ts";
+import { referenceScores } from "./scores.ts";
+
+/** Name of the front that the last step's adapter is shown with. */
+export const FINAL_FRONT = "final";
+
+/** Settings that may change when a run goes on: they do not touch what is learned. */
+const CHANGEABLE: readonly (keyof RunConfig)[] = [
+  "output_dir",
+  "eval_dataset",
+  "eval_limit",
+  "grid",
+  "bootstrap",
+  "save_total_limit",
+  "threads",
+  "device",
+];
+
+/** Trains, or goes on training, the run in `config.output_dir`. */
+export async function runTraining(
+  config: RunConfig,
+  options: SessionOptions,
+): Promise<TrainReport> {
+  const rows = await loadRows(config); // wrong input is found before anything is written
+  const engine = await startEngine(config, options);
+  let parameters: BlockParameters[] = [];
+  let base: Base | undefined;
+  try {
+    base = await loadBase(engine, {
+      model: config.model_name_or_path,
+      revision: config.revision,
+    }, options);
+    const pairs = tokenizeTraining(rows, { base, config, options });
+    await using run = await openRun(config.output_dir, { create: true });
+    await settleConfig(run, config);
+    const session = { config, options, rows, base, run };
+    const { train: { dimensions } } = rows;
+    const adapter = adapters[config.adapter]({
+      rank: config.lora_r,
+      objectives: dimensions.length,
+      alpha: config.lora_alpha,
+      init: config.lora_init,
+    });
+    const start = await startingPoint(session, adapter);
+    const maps = adaptedMaps(base.decoder.config, config.lora_target_modules);
+    parameters = loadParameters(adapter, maps, start.parameters);
+    const adapted = { adapter, objectives: dimensions.length, parameters };
+    const policy = createPolicy(engine, base.decoder, adapted);
+    const objective = objectives[config.objective](config, dimensions);
+    const sequences = pairs.flatMap(objective.sequences);
+    const maxTokens = config.max_tokens_per_pass;
+    const referenceLogProbs = objective.needs.reference
+      ? await referenceScores(engine, base, {
+        sequences,
+        maxTokens,
+        what: "Reference on training pairs",
+        options,
+      })
+      : new Float32Array(sequences.length);
+    const evaluation = rows.evaluate({
+      engine,
+      base,
+      dimensions,
+      config,
+      limit: config.eval_limit,
+      options,
+    });
+    const parts: TrainParts = {
+      engine,
+      policy,
+      adapter,
+      parameters,
+      objective,
+      aggregation: aggregations[config.aggregation],
+      dimensions,
+      pairs,
+      referenceLogProbs,
+      rowLength: rowLengthFor(sequences),
+      resume: start.resume,
+    };
+    return await driveAndFinish(session, { parts, evaluation, policy });
+  } finally {
+    disposeParameters(parameters);
+    base?.decoder.dispose();
+    engine.dispose();
+  }
+}
+
+interface Session {
+  config: RunConfig;
+  options: SessionOptions;
+  rows: RunRows;
+  base: Base;
+  run: Run;
+}
+
+interface Driven {
+  parts: TrainParts;
+  evaluation: Evaluation;
+  policy: Policy;
+}
+
+/** Runs the steps that are left, then stores adapter, front and card. */
+async function driveAndFinish(session: Session, driven: Driven): Promise<TrainReport> {
+  const { config, options, run } = session;
+  const { parts } = driven;
+  const progress = parts.resume?.state ?? { step: 0, tokens: 0, seconds: 0 };
+  let { step, tokens, seconds } = progress;
+  let steps = parts.resume?.state.steps ?? Infinity;
+  let losses: Record<string, number> = await lastLosses(run, parts.dimensions);
+  for await (const event of train(config, parts, options.signal)) {
+    if (event.type === "step") {
+      const { figures } = event;
+      step = figures.step;
+      steps = figures.steps;
+      tokens += figures.tokens;
+      seconds += figures.seconds;
+      losses = named(parts.dimensions, figures.losses);
+      if (step % config.logging_steps === 0 || step === steps) {
+        await report(session, parts.dimensions, { figures, tokens, seconds });
+      }
+    } else if (event.type === "evaluate") {
+      await showFront(session, driven, { name: `step-${event.step}`, step: event.step });
+    } else {
+      const adapter = toTensors(await readParameters(parts.parameters));
+      await run.saveCheckpoint(event.state.step, {
+        adapter,
+        adapterConfig: adapterConfig(session, driven, event.state.step),
+        optimizer: toTensors(await event.moments()),
+        state: event.state,
+      }, { limit: config.save_total_limit });
+      options.onEvent({
+        type: "checkpoint",
+        step: event.state.step,
+        path: `${run.path}/checkpoint-${event.state.step}`,
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve)); // signals get a turn between steps
+  }
+  const tokensPerSecond = seconds > 0 ? tokens / seconds : 0;
+  const summary = { adapter: run.path, steps: step, seconds, tokensPerSecond, losses };
+  if (step < steps) return { ...summary, stopped: true };
+
+  const stored = {
+    tensors: toTensors(await readParameters(parts.parameters)),
+    config: adapterConfig(session, driven, step),
+  };
+  await run.saveAdapter({ ...stored, card: modelCard(stored.config, config, undefined) });
+  const front = await showFront(session, driven, { name: FINAL_FRONT, step });
+  await run.saveAdapter({ ...stored, card: modelCard(stored.config, config, front) });
+  const samples = await driven.evaluation.samples(driven.policy);
+  return { ...summary, stopped: false, front, samples };
+}
+
+/** One row of metrics.jsonl and one event; a dimension without labels in the step has no accuracy. */
+async function report(
+  { run, options }: Session,
+  dimensions: string[],
+  { figures, tokens, seconds }: { figures: StepFigures; tokens: number; seconds: number },
+): Promise<void> {
+  const { step, steps, loss, learningRate, gradNorm } = figures;
+  const losses = named(dimensions, figures.losses);
+  const accuracies = named(dimensions, figures.accuracies);
+  await run.appendMetrics([{
+    step,
+    loss,
+    ...prefixed("loss", losses),
+    ...prefixed("accuracy", accuracies),
+    learning_rate: learningRate,
+    grad_norm: gradNorm,
+    tokens,
+    seconds: figures.seconds,
+  }]);
+  options.onEvent({
+    type: "step",
+    step,
+    steps,
+    loss,
+    losses,
+    accuracies,
+    learningRate,
+    gradNorm,
+    tokens,
+    seconds,
+    tokensPerSecond: tokens / seconds,
+    etaSeconds: (steps - step) * seconds / step,
+  });
+}
+
+async function showFront(
+  { config, options, rows, run }: Session,
+  { evaluation, policy, parts }: Driven,
+  { name, step }: { name: string; step: number },
+): Promise<FrontReport> {
+  const front = await measureFront(evaluation, policy, {
+    adapter: run.path,
+    dimensions: parts.dimensions,
+    grid: config.grid,
+    bootstrap: config.bootstrap,
+    seed: config.seed,
+    settings: {
+      step,
+      dataset: config.eval_dataset ?? config.dataset,
+      trainingRows: rows.train.fingerprint,
+      limit: config.eval_limit ?? null,
+      engine: parts.engine.name,
+      dtype: parts.engine.dtype,
+    },
+  });
+  const files = await writeFront(run.path, name, front);
+  options.onEvent({ type: "front", report: front, files });
+  return front;
+}
+
+/** The configuration is stored at the first start; later starts must agree with it. */
+async function settleConfig(run: Run, config: RunConfig): Promise<void> {
+  const stored = await run.loadConfig();
+  if (stored === null) return await run.saveConfig(config);
+  const keys = Object.keys(config) as (keyof RunConfig)[];
+  const changed = keys.filter((key) => !CHANGEABLE.includes(key) && config[key] !== stored[key]);
+  if (changed.length === 0) return;
+  const list = changed.map((key) => `${key} ${stored[key]} (now ${config[key]})`).join(", ");
+  throw new InputError(
+    `Cannot go on with the run in ${run.path}: expected its settings ${list}; ` +
+      "give the same settings, or another output_dir for a new run",
+  );
+}
+
+/** Where training starts: a fresh adapter, or the newest checkpoint. */
+async function startingPoint(
+  { config, base, rows, run }: Session,
+  adapter: Adapter,
+): Promise<{ parameters: StoredParameters; resume?: TrainParts["resume"] }> {
+  const checkpoint = await run.latestCheckpoint();
+  if (checkpoint === null) {
+    await run.truncateMetrics(0);
+    const maps = adaptedMaps(base.decoder.config, config.lora_target_modules);
+    const random = new Random(config.seed).fork("adapter");
+    return { parameters: initParameters(adapter, maps, { config: base.decoder.config, random }) };
+  }
+  const expected = { base: base.fingerprint, rows: rows.train.fingerprint };
+  const { adapterConfig } = checkpoint;
+  const found = { base: adapterConfig.base_fingerprint, rows: adapterConfig.dataset_fingerprint };
+  for (const [what, hash] of Object.entries(found)) {
+    if (hash !== expected[what as keyof typeof expected]) {
+      throw new InputError(
+        `Cannot go on with the run in ${run.path}: expected the ${what} it was started with, ` +
+          `got ${what} that changed since`,
+      );
+    }
+  }
+  const state = TrainerState.parse(checkpoint.state);
+  await run.truncateMetrics(state.step);
+  return {
+    parameters: fromTensors(checkpoint.adapter),
+    resume: { state, moments: fromTensors(checkpoint.optimizer) },
+  };
+}
+
+function adapterConfig(
+  { config, base, rows }: Session,
+  { parts }: Driven,
+  steps: number,
+): AdapterConfig {
+  return {
+    format: "panacea-svd-lora",
+    version: 1,
+    base_model: config.model_name_or_path,
+    base_fingerprint: base.fingerprint,
+    template_fingerprint: base.tokenizer.fingerprint,
+    dimensions: parts.dimensions,
+    adapter: config.adapter,
+    lora_r: config.lora_r,
+    lora_alpha: config.lora_alpha,
+    target_modules: config.lora_target_modules,
+    modules: parts.parameters.flatMap(({ maps }, layer) =>
+      maps.map((map) => `model.layers.${layer}.${map}`)
+    ),
+    steps,
+    objective: config.objective,
+    aggregation: config.aggregation,
+    beta: config.beta,
+    dataset_fingerprint: rows.train.fingerprint,
+  };
+}
+
+/** Losses of the last logged row, for a run that has nothing left to do. */
+async function lastLosses(run: Run, dimensions: string[]): Promise<Record<string, number>> {
+  const last = (await run.readMetrics()).at(-1);
+  const values = dimensions.map((name) => Number(last?.[`loss/${name}`] ?? NaN));
+  return named(dimensions, values);
+}
+
+/** By dimension, without those that have no value. */
+function named(dimensions: string[], values: number[]): Record<string, number> {
+  const entries = dimensions.map((name, i): [string, number] => [name, values[i] ?? NaN]);
+  return Object.fromEntries(entries.filter(([, value]) => !Number.isNaN(value)));
+}
+
+function prefixed(prefix: string, values: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [`${prefix}/${name}`, value]),
+  );
+}
+
+function toTensors(parameters: StoredParameters): Tensors {
+  return Object.fromEntries(
+    [...parameters].map(([name, { shape, values }]) => [name, float32Tensor(shape, values)]),
+  );
+}
+
+/** Stored tensors as parameters. */
+export function fromTensors(tensors: Tensors): StoredParameters {
+  return new Map(
+    Object.entries(tensors).map((
+      [name, tensor],
+    ) => [name, { shape: tensor.shape, values: toFloat32(tensor) }]),
+  );
+}
