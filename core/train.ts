@@ -32,7 +32,7 @@ export interface TrainParts {
   aggregation: Aggregation;
   dimensions: string[]; // (M)
   pairs: TokenizedPair[];
-  referenceLogProbs: Float32Array; // of the sequences of all pairs, in order; zeros when not needed
+  referenceLogProbs: Float32Array; // of the sequences of all pairs, in order; 0 where not in use
   rowLength: number; // tokens of a packed row
   resume?: { state: TrainerState; moments: StoredParameters };
 }
@@ -77,7 +77,7 @@ export async function* train(
 ): AsyncGenerator<TrainEvent> {
   const { engine, parameters, dimensions } = parts;
   const random = new Random(config.seed);
-  const sampler = new PairSampler(parts.pairs, dimensions.length, random.fork("pairs"));
+  const sampler = new PairSampler(parts.pairs, dimensions.length, pairStream(config));
   const preferences = parts.resume === undefined
     ? random.fork("preferences")
     : new Random(parts.resume.state.preferences);
@@ -165,6 +165,26 @@ export async function* train(
   } finally {
     moments.forEach(({ first, second }) => disposeAll([first, second]));
   }
+}
+
+/** Indices of the pairs that a whole run sees: the only ones whose reference scores it needs. */
+export function pairsInUse(
+  config: RunConfig,
+  pairs: TokenizedPair[],
+  dimensions: number,
+): number[] {
+  const random = pairStream(config);
+  const steps = totalSteps(config, new PairSampler(pairs, dimensions, random));
+  return PairSampler.usedPairs(pairs, {
+    dimensions,
+    random,
+    draws: steps * config.gradient_accumulation_steps,
+    pairsPerDimension: config.per_device_train_batch_size,
+  });
+}
+
+function pairStream(config: RunConfig): Random {
+  return new Random(config.seed).fork("pairs");
 }
 
 /** Optimiser steps of a run: max_steps, or as many as its epochs take. */

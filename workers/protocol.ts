@@ -123,3 +123,15 @@ export interface DoctorReport {
   found: string[]; // one line each: what was looked for and where it was found
   advice: string[]; // one line each
 }
+
+/** What `deno task builtin` made: the base model of the built-in world. */
+export interface BuiltinReport {
+  model: string; // its folder
+  parameters: number;
+  bytes: number; // of all files
+  steps: number;
+  seconds: number; // of training
+  heldOutLoss: number; // mean negative log-probability per token of the answers to unseen prompts
+  /** Share of each kind of answer among the six of an unseen prompt, over all of them. */
+  shares: Record<string, { least: number; mean: number; most: number }>;
+}

@@ -77,16 +77,21 @@ export async function runTraining(
     const adapted = { adapter, objectives: dimensions.length, parameters };
     const policy = createPolicy(engine, base.decoder, adapted);
     const objective = objectives[config.objective](config, dimensions);
-    const sequences = pairs.flatMap(objective.sequences);
-    const maxTokens = config.max_tokens_per_pass;
-    const referenceLogProbs = objective.needs.reference
-      ? await referenceScores(engine, base, {
-        sequences,
-        maxTokens,
+    const sequences = pairs.map(objective.sequences);
+    const referenceLogProbs = new Float32Array(sequences.flat().length);
+    if (objective.needs.reference) {
+      const used = pairsInUse(config, pairs, dimensions.length);
+      const scores = await referenceScores(engine, base, {
+        sequences: used.flatMap((p) => sequences[p] ?? []),
+        maxTokens: config.max_tokens_per_pass,
         what: "Reference on training pairs",
         options,
-      })
-      : new Float32Array(sequences.length);
+      });
+      const each = referenceLogProbs.length / pairs.length;
+      used.forEach((p, i) =>
+        referenceLogProbs.set(scores.subarray(i * each, (i + 1) * each), p * each)
+      );
+    }
     const evaluation = rows.evaluate({
       engine,
       base,
@@ -105,7 +110,7 @@ export async function runTraining(
       dimensions,
       pairs,
       referenceLogProbs,
-      rowLength: rowLengthFor(sequences),
+      rowLength: rowLengthFor(sequences.flat()),
       resume: start.resume,
     };
     return await driveAndFinish(session, { parts, evaluation, policy });

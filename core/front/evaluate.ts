@@ -24,7 +24,7 @@ const PASSES_PER_BLOCK = 8;
  * it aborts.
  */
 export async function scoreSequences(
-  policy: Policy,
+  policy: Pick<Policy, "logProbs">,
   sequences: Sequence[],
   grid: number[][],
   { rowLength, maxTokens, onProgress, signal }: ScoreOptions,

@@ -1,5 +1,6 @@
 // Half-precision floats to float32, exactly: IEEE binary16 (F16) and bfloat16 (BF16), the storage
-// types of safetensors and GGUF weights. Every function takes little-endian bytes.
+// types of safetensors and GGUF weights; and float32 rounded to BF16, for weights of our own. Bytes
+// are little-endian.
 
 /** F16 bytes as float32 values. */
 export function float16ToFloat32(bytes: Uint8Array): Float32Array<ArrayBuffer> {
@@ -16,6 +17,14 @@ export function bfloat16ToFloat32(bytes: Uint8Array): Float32Array<ArrayBuffer> 
   const bits = new Uint32Array(halves.length);
   for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
   return new Float32Array(bits.buffer);
+}
+
+/** BF16 bytes of finite values, rounded to nearest, ties to even, as PyTorch and TensorFlow do. */
+export function float32ToBfloat16(values: Float32Array): Uint8Array<ArrayBuffer> {
+  const bits = new Uint32Array(Float32Array.from(values).buffer);
+  const halves = new Uint16Array(bits.length);
+  bits.forEach((word, i) => halves[i] = (word + 0x7fff + ((word >>> 16) & 1)) >>> 16);
+  return new Uint8Array(halves.buffer);
 }
 
 /** F32 bytes as float32 values; shares memory where the alignment allows it. */

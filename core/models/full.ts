@@ -147,6 +147,7 @@ function targetLogProbs(logits: tf.Tensor2D, targets: tf.Tensor1D): tf.Tensor1D 
   return chosen as tf.Tensor1D;
 }
 
+/** (N) → (N, depth). By way of int32: tfjs's wasm kernel writes integers whatever type is asked. */
 function oneHot(ids: tf.Tensor1D, depth: number | undefined): tf.Tensor2D {
-  return tf.oneHot(ids, depth as number, 1, 0, "float32") as tf.Tensor2D;
+  return tf.cast(tf.oneHot(ids, depth as number), "float32") as tf.Tensor2D;
 }

@@ -59,6 +59,24 @@ export class PairSampler {
     return { indices, groups };
   }
 
+  /** Indices of the pairs that the first `draws` calls of `next` use, in rising order. */
+  static usedPairs(
+    pairs: TokenizedPair[],
+    { dimensions, random, draws, pairsPerDimension }: {
+      dimensions: number;
+      random: Random;
+      draws: number;
+      pairsPerDimension: number;
+    },
+  ): number[] {
+    const sampler = new PairSampler(pairs, dimensions, random);
+    const used = new Set<number>();
+    for (let i = 0; i < draws && used.size < pairs.length; i++) {
+      sampler.next(pairsPerDimension, 1).indices.forEach((index) => used.add(index));
+    }
+    return [...used].sort((a, b) => a - b);
+  }
+
   state(): SamplerState {
     return { pools: this.#pools.map(({ epoch, next }) => ({ epoch, next })) };
   }

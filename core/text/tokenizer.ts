@@ -2,13 +2,13 @@
 // Face's libraries. Decides where a response begins (after the template's assistant header) and
 // where it ends (one end token, the one the template writes). Used by pairs.ts and generation.
 import { createHash } from "node:crypto";
-import { Tokenizer } from "@huggingface/tokenizers";
 import { InputError } from "../errors.ts";
 import { type ChatTemplate, compileChatTemplate } from "./chat_template.ts";
 import type { Message } from "./example.ts";
 import { ggufParts } from "./gguf_tokenizer.ts";
 import { huggingFaceParts } from "./huggingface_tokenizer.ts";
-import { spellOutPreTokenizer, type TokenizerParts } from "./tokenizer_parts.ts";
+import { buildTokenizer, type PlainTokenizer } from "./library_tokenizer.ts";
+import type { TokenizerParts } from "./tokenizer_parts.ts";
 
 /** A model's text files, as they were found. */
 export type TextFiles =
@@ -53,7 +53,7 @@ export function createTokenizer(
   options: { vocabSize: number; eosTokenIds: number[] },
 ): ChatTokenizer {
   const parts = files.kind === "gguf" ? ggufParts(files.metadata) : huggingFaceParts(files);
-  const tokenizer = buildTokenizer(parts);
+  const tokenizer = buildTokenizer(parts.tokenizer);
   const template = parts.chatTemplate === null
     ? null
     : compileChatTemplate(parts.chatTemplate, parts.specialTokens);
@@ -83,11 +83,7 @@ export function createTokenizer(
 
   return {
     encode,
-    // The library refuses an empty list.
-    decode: (ids) =>
-      ids.length === 0
-        ? ""
-        : tokenizer.decode(Array.from(ids), { clean_up_tokenization_spaces: false }),
+    decode: tokenizer.decode,
     renderPrompt: (messages) => render(messages, true),
     encodeExchange,
     endTokenId: endTokens.id,
@@ -98,23 +94,9 @@ export function createTokenizer(
 type Encode = (text: string) => number[];
 type Render = (messages: Message[], addGenerationPrompt: boolean) => string;
 
-function buildTokenizer({ tokenizer }: TokenizerParts): Tokenizer {
-  const preTokenizer = spellOutPreTokenizer(tokenizer.pre_tokenizer);
-  try {
-    return new Tokenizer({ ...tokenizer, pre_tokenizer: preTokenizer }, {});
-  } catch (error) {
-    throw new InputError(
-      `Cannot build the tokenizer: expected parts that are known, got "${
-        error instanceof Error ? error.message : error
-      }"`,
-      { cause: error },
-    );
-  }
-}
-
-function encoder(tokenizer: Tokenizer, vocabSize: number): Encode {
+function encoder(tokenizer: PlainTokenizer, vocabSize: number): Encode {
   return (text) => {
-    const { ids } = tokenizer.encode(text, { add_special_tokens: false });
+    const ids = tokenizer.encode(text);
     const wrong = ids.find((id) => !(id >= 0 && id < vocabSize));
     if (wrong !== undefined) {
       throw new InputError(

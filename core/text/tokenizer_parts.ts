@@ -60,6 +60,9 @@ export function byteLevelSplit(pattern: string): Node {
 
 /** Reads the object of a tokenizer.json; throws InputError naming the field that is wrong. */
 export function parseTokenizerJson(value: unknown): TokenizerJson {
+  if (value === null || value === undefined) {
+    throw new InputError("Cannot open the tokenizer: expected a tokenizer.json, got none");
+  }
   const parsed = TokenizerJson.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

@@ -69,10 +69,8 @@ export async function finishAdapter(run: string): Promise<void> {
   const names = await listNames(incoming);
   if (!names) return;
   await reportingStorage(run, 0, async () => {
-    // The manifest goes last: while it is here, every reader looks here first.
-    for (const name of [...names.filter((name) => name !== MANIFEST), MANIFEST]) {
-      if (names.includes(name)) await Deno.rename(join(incoming, name), join(run, name));
-    }
+    // In any order: a reader takes each file from here while it is here.
+    for (const name of names) await Deno.rename(join(incoming, name), join(run, name));
     await syncFolder(run);
     await Deno.remove(incoming, { recursive: true });
   });

@@ -116,7 +116,7 @@ Deno.test("renderPrompt() writes the beginning token once", () => {
 });
 
 Deno.test("encodeExchange() keeps the prompt's ids when the answer would join its last token", () => {
-  // "n" + "n" after "Question" … the header ends in a letter, the answer starts with one.
+  // The header ends with "th", the answer begins with "e".
   const source = "{% for m in messages %}{{ m['role'] + ': th' }}" +
     "{% if m['role'] == 'assistant' %}{{ m['content'] }}{% endif %}{% endfor %}" +
     "{% if add_generation_prompt %}{{ 'assistant: th' }}{% endif %}";

@@ -36,8 +36,8 @@ interface GoldenSmolLm2 {
   dialogues: Dialogue[];
 }
 
-/** Small tokenizers and templates with what transformers makes of them (tokenizers.py). */
-export const golden: Golden = read("tokenizers.json");
+/** Small tokenizers and templates with what transformers makes of them (small_tokenizers.py). */
+export const golden: Golden = read("small_tokenizers.json");
 
 /** Ids of SmolLM2-135M-Instruct by transformers (smollm2_ids.py). */
 export const goldenSmolLm2: GoldenSmolLm2 = read("smollm2_ids.json");

@@ -110,7 +110,7 @@ Deno.test("tokenizePairs() drops dialogues that the template refuses, unless it 
 Deno.test("tokenizePairs() names a dimension that is left without pairs", () => {
   const data = dataset({ better: [0, null] }, {
     better: [null, 0],
-    responses: ["a ".repeat(90), ""],
+    responses: ["a ".repeat(300), ""],
   });
   assert.throws(() => tokenizePairs(tokenizer, data, { maxLength: 150, overlong: "drop" }), {
     name: "InputError",

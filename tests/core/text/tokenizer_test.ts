@@ -77,6 +77,40 @@ Deno.test("decode() gives back what encode() read, byte for byte", () => {
   }));
 });
 
+Deno.test("encoding word by word gives the ids of the library on whole texts", () => {
+  const base = golden.bases.byte_level;
+  assert.ok(base);
+  const specials = ["<s>", "<|im_start|>", "<|im", "|>"].map((content, i) => ({
+    id: i === 0 ? 1 : 499 + i,
+    content,
+    special: true,
+    normalized: false,
+  }));
+  // A token that takes the blanks beside it cannot be cut out first: it turns the shortcut off.
+  const greedy = {
+    id: 600,
+    content: "\u0000greedy",
+    lstrip: true,
+    special: true,
+    normalized: false,
+  };
+  const made = (added_tokens: typeof specials) =>
+    createTokenizer({
+      kind: "huggingface",
+      tokenizer: { ...base, added_tokens },
+      tokenizerConfig: { tokenizer_class: "GPT2Tokenizer" },
+    }, sizes);
+  const short = made(specials);
+  const whole = made([...specials, greedy]);
+  const parts = fc.oneof(
+    fc.constantFrom(...specials.map(({ content }) => content), " ", "\n", "the river", "12", "'s"),
+    fc.string({ unit: "grapheme", maxLength: 4 }),
+  );
+  fc.assert(fc.property(fc.array(parts), (texts) => {
+    assert.deepEqual(short.encode(texts.join("")), whole.encode(texts.join("")));
+  }));
+});
+
 Deno.test("encode() refuses an id that the model has no row for", () => {
   const vocabSize = Object.keys(golden.bases.byte_level?.model.vocab ?? {}).length;
   const tokenizer = smallTokenizer({ specials: ["<pad>"], vocabSize });
@@ -110,7 +144,8 @@ Deno.test("createTokenizer() names what is wrong with its files", () => {
     createTokenizer({ kind: "gguf", metadata: { ...gguf?.metadata, ...changes } }, sizes);
   for (
     const [run, message] of [
-      [folder(undefined), /tokenizer\.json/],
+      [folder(null), /expected a tokenizer\.json, got none/],
+      [folder([]), /tokenizer\.json/],
       [folder({ ...base, model: { type: "BPE" } }), /tokenizer\.json.*model\.vocab/],
       [folder({ ...base, model: { type: "Morse", vocab: {} } }), /tokenizer\.json.*model\.type/],
       [folder({ ...base, normalizer: { type: "Rot13" } }), /Cannot build the tokenizer.*Rot13/],

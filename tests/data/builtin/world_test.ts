@@ -65,8 +65,8 @@ Deno.test("rewards of a full, a guarded and a careless answer are as written in 
     { answer: full, rewards: [0.95, 0.2, 0.5] },
     // less 0.1 for the caution; exposure 0.35 · 0.8 = 0.28; (22 − 22) / 16
     { answer: guarded, rewards: [0.85, 0.72, 0] },
-    // 0.45 − 0.35; 1 − 0.3 · 0.5 − 0.6; (22 − 6) / 16
-    { answer: careless, rewards: [0.1, 0.25, 1] },
+    // 0.45 − 0.35; 1 − 0.15 · 0.5 − 0.6; (22 − 6) / 16
+    { answer: careless, rewards: [0.1, 0.325, 1] },
   ];
   for (const { answer, rewards } of expected) {
     ["helpful", "harmless", "concise"].forEach((name, i) => {

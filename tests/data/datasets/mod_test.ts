@@ -106,7 +106,7 @@ Deno.test("loadDataset() reads one column per dimension and ignores remarks", as
     assert.deepEqual(two.examples.map(({ better }) => better), [[null, 1], [1, null]]);
     assert.notEqual(two.fingerprint, all.fingerprint);
 
-    const one = await loadDataset(`brief=${paths["a.jsonl"]}`.replace("brief", "detailed"));
+    const one = await loadDataset(`detailed=${paths["a.jsonl"]}`);
     assert.deepEqual(one.examples.map(({ better }) => better), [[0]]);
   });
 });

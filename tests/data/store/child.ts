@@ -68,10 +68,12 @@ async function spin() {
       lock = await acquireLock(path);
     } catch (error) {
       if (!(error instanceof BusyError)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1));
       continue;
     }
     await Deno.writeTextFile(`${path}.inside`, "", { createNew: true });
+    // A lock on a file that has lost its name would let another one in.
+    const again = await acquireLock(path).catch((error) => error);
+    if (!(again instanceof BusyError)) throw new Error("expected a held lock to be refused");
     await Deno.remove(`${path}.inside`);
     entered++;
     await lock.release();

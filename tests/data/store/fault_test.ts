@@ -1,13 +1,15 @@
 // Saves that are killed or run out of disk: what was saved before is still there (bars 18 and 19).
 import assert from "node:assert/strict";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { RunConfig } from "../../../core/config.ts";
 import { StorageError } from "../../../core/errors.ts";
 import { openAdapter, openRun } from "../../../data/store/run_folder.ts";
 import { childArguments, startChild } from "./child_process.ts";
+import { crashAt } from "./crash.ts";
 import { adapterConfig, checkpointOf, temporaryFolder, tensorsOf, valueOf } from "./fixtures.ts";
 
-const KILLS = { saving: 35, replacing: 15 };
+const KILLS = { saving: 20, replacing: 10 };
 
 /** Runs a child until it has reported `lines` lines, kills it `delayMs` later, returns all lines. */
 async function killAfter(
@@ -85,6 +87,61 @@ Deno.test("a trainer killed while it replaces a checkpoint leaves the old or the
     start = valueOf(checkpoint);
     assert([saved, saved + 1].includes(start), `${start} after ${saved}`);
   }
+});
+
+Deno.test("a writer that dies at any change of the disk leaves the old or the new files", async () => {
+  await using folder = await temporaryFolder();
+  const template = join(folder.path, "template");
+  {
+    await using run = await openRun(template, { create: true });
+    await run.saveConfig(RunConfig.parse({}));
+    await run.saveCheckpoint(1, checkpointOf(1), { limit: 1 });
+    await run.saveAdapter({ tensors: tensorsOf(1), config: adapterConfig(1), card: "# step 1\n" });
+    await run.appendMetrics([{ step: 1 }]);
+  }
+  let reached = true;
+  let points = 0;
+  for (let point = 1; reached; point++) {
+    const path = join(folder.path, `run-${point}`);
+    await cp(template, path, { recursive: true });
+    const run = await openRun(path);
+    const done: string[] = [];
+    reached = await crashAt(point, async () => {
+      await run.appendMetrics([{ step: 2 }]);
+      done.push("metrics");
+      await run.saveCheckpoint(1, checkpointOf(2), { limit: 1 }); // replaces
+      done.push("replaced");
+      await run.saveCheckpoint(2, checkpointOf(2), { limit: 1 }); // prunes
+      done.push("saved");
+      await run.saveAdapter({
+        tensors: tensorsOf(2),
+        config: adapterConfig(2),
+        card: "# step 2\n",
+      });
+      done.push("adapter");
+    });
+    if (reached) points++;
+    await run.close(); // what the kernel does for a dead process
+
+    const where = `change ${point}, after ${done.join(", ") || "nothing"}`;
+    // A reader sees a whole adapter even before the next writer has cleared up.
+    const adapter = await openAdapter(path);
+    const { steps } = adapter.config;
+    assert((done.includes("adapter") ? [2] : [1, 2]).includes(steps), where);
+    assert.deepEqual(adapter.tensors, tensorsOf(steps), where);
+    assert.equal(adapter.card, `# step ${steps}\n`, where);
+    await using again = await openRun(path);
+    const checkpoint = await again.latestCheckpoint();
+    assert(checkpoint, `no checkpoint after ${where}`);
+    assert((done.includes("replaced") ? [2] : [1, 2]).includes(valueOf(checkpoint)), where);
+    if (done.includes("saved")) assert.equal(checkpoint.step, 2, where);
+    assert.deepEqual((await openAdapter(path)).config, adapter.config, where);
+    const rows = (await again.readMetrics()).length;
+    assert((done.includes("metrics") ? [2] : [1, 2]).includes(rows), where);
+    const left = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+    assert(!left.some((name) => /^\.(tmp|old|adapter)/.test(name)), `${left} after ${where}`);
+  }
+  assert(points > 40, `${points} points tried`);
 });
 
 Deno.test("a save cut off by a file size limit names the file and leaves the earlier one", async () => {

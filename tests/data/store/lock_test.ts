@@ -67,6 +67,23 @@ Deno.test("acquireLock() never lets two processes in at once while locks come an
   }
 });
 
+Deno.test("acquireLock() does not keep a file that its last holder removed meanwhile", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, ".lock");
+  const first = await acquireLock(path);
+  // The first holder lets go at the worst moment: the second has opened the file, not locked it.
+  const open = Deno.open;
+  Reflect.set(Deno, "open", async (...args: Parameters<typeof open>) => {
+    const file = await open(...args);
+    Reflect.set(Deno, "open", open);
+    await first.release();
+    return file;
+  });
+  const second = await acquireLock(path);
+  await assert.rejects(acquireLock(path), BusyError);
+  await second.release();
+});
+
 Deno.test("acquireLock() recovers the lock of a killed process", async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, ".lock");

@@ -1,6 +1,6 @@
 """Small tokenizers and their ids by transformers, for tests/core/text/*_test.ts.
 
-Usage: python tokenizers.py > tokenizers.json
+Usage: python small_tokenizers.py > small_tokenizers.json
 Two vocabularies are trained on the texts below: a sentencepiece-like one (as Llama 2) and a
 byte-level one (as Llama 3, SmolLM2). Each is written as a folder and as the metadata of a GGUF file,
 loaded with AutoTokenizer, and asked for ids.
@@ -9,10 +9,7 @@ loaded with AutoTokenizer, and asked for ids.
 import json
 import os
 import re
-import sys
 import tempfile
-
-sys.path.pop(0)  # this file's own name hides the package tokenizers
 
 import gguf
 import numpy
