@@ -20,7 +20,13 @@ import { float32Tensor, toFloat32 } from "../core/models/safetensors.ts";
 import { objectives } from "../core/objectives/mod.ts";
 import { Random } from "../core/random.ts";
 import { rowLengthFor } from "../core/text/pack.ts";
-import { type StepFigures, train, TrainerState, type TrainParts } from "../core/train.ts";
+import {
+  pairsInUse,
+  type StepFigures,
+  train,
+  TrainerState,
+  type TrainParts,
+} from "../core/train.ts";
 import { type AdapterConfig, openRun, type Run } from "../data/store/run_folder.ts";
 import type { Tensors } from "../data/store/tensors.ts";
 import type { Evaluation } from "./evaluation.ts";

@@ -93,7 +93,8 @@ async function readAdapterFolder(path: string) {
 
 async function adapterState(path: string) {
   const manifest = await Deno.stat(join(path, MANIFEST)).catch(() => null);
-  return { incoming: await listNames(join(path, INCOMING)) ?? [], manifest };
+  const incoming = await listNames(join(path, INCOMING)) ?? [];
+  return { incoming, inode: manifest?.ino, written: manifest?.mtime };
 }
 
 async function requireAdapterFolder(path: string): Promise<void> {
