@@ -12,7 +12,7 @@ import { openScreen } from "./terminal.ts";
 
 const BuiltinFlags = z.strictObject({
   output_dir: z.string().default(BuiltinModel.folder).describe("folder of the model"),
-  steps: z.number().int().positive().default(800).describe("optimiser steps"),
+  steps: z.number().int().positive().default(400).describe("optimiser steps"),
   learning_rate: z.number().positive().default(3e-3).describe("peak learning rate"),
   ...RunConfig.pick({ seed: true, engine: true, threads: true, device: true }).shape,
 });

@@ -128,8 +128,8 @@ export async function findDamage(
     return null;
   } catch (error) {
     if (error instanceof CorruptFileError) return `${path} is damaged`;
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return `libtensorflow is not in ${directory}`;
+    if (error instanceof Deno.errors.NotFound) return `libtensorflow is not in ${directory}`;
+    return `${directory} cannot be read: ${error instanceof Error ? error.message : error}`;
   }
 }
 

@@ -20,9 +20,6 @@ export interface Pack {
   owners: Int32Array; // (N) index of the sequence in the input
 }
 
-/** Row counts that packs are rounded up to: few shapes to compile, at most a third empty rows. */
-const ROW_COUNTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024];
-
 /**
  * Packs `sequences` into rows of `rowLength` tokens by first fit, longest first, and the rows into
  * packs of at most `maxTokens` tokens (one row at least). Throws RangeError for a sequence longer
@@ -36,11 +33,7 @@ export function packSequences(
   const rowsPerPack = Math.max(1, Math.floor(maxTokens / rowLength));
   const packs: Pack[] = [];
   for (let start = 0; start < rows.length; start += rowsPerPack) {
-    const members = rows.slice(start, start + rowsPerPack);
-    const count = ROW_COUNTS.find((n) => n >= members.length) ?? members.length;
-    packs.push(
-      layOut(sequences, members, { rows: Math.min(count, rowsPerPack), length: rowLength }),
-    );
+    packs.push(layOut(sequences, rows.slice(start, start + rowsPerPack), rowLength));
   }
   return packs;
 }
@@ -72,11 +65,8 @@ function fillRows(sequences: Sequence[], rowLength: number): number[][] {
   return rows.map(({ members }) => members);
 }
 
-function layOut(
-  sequences: Sequence[],
-  members: number[][],
-  { rows, length }: { rows: number; length: number },
-): Pack {
+function layOut(sequences: Sequence[], members: number[][], length: number): Pack {
+  const rows = members.length;
   const ids = new Int32Array(rows * length);
   const positions = new Int32Array(rows * length);
   const segments = new Int32Array(rows * length);

@@ -60,15 +60,15 @@ async function world() {
   };
 }
 
-/** What a pip does that finds `file` in its index; `skip` arguments come before pip's own. */
-function workingPip(path: string, { file = wheel.file }: { file?: string } = {}): string {
+/** What a pip does that finds `file` in its index, taking a pause of some seconds in the middle. */
+function workingPip(path: string, { file = wheel.file, pause = 0 } = {}): string {
   return `case "$*" in *--version) exit 0;; esac
 printf x >> '${path}/count'
 printf '%s\\n' "$@" > '${path}/arguments'
 while [ "$1" != --dest ]; do shift; done
 test "$TMPDIR" = "$2" || exit 9
 head -c 1000 '${path}/${file}' > "$2/part.tmp"
-sleep 0.3
+sleep ${pause}
 mv "$2/part.tmp" "$2/${wheel.file}"
 cat '${path}/${file}' > "$2/${wheel.file}"`;
 }
@@ -92,7 +92,7 @@ function reasonOf(result: Awaited<ReturnType<typeof findLibtensorflow>>): string
 
 Deno.test("findLibtensorflow() fetches the libraries once, with progress", async () => {
   await using w = await world();
-  await w.install("python3", workingPip(w.path));
+  await w.install("python3", workingPip(w.path, { pause: 0.4 }));
   const found = { directory: w.directory, version: "9.9.9", gpu: false };
   assert.deepEqual(await w.find(), found);
   await assertWhole(w.directory);
@@ -226,7 +226,7 @@ Deno.test("LIBTENSORFLOW_DIR wins, and is named when it has no libraries", async
 
 Deno.test("two that fetch at once download once and both find whole libraries", async () => {
   await using w = await world();
-  await w.install("python3", workingPip(w.path));
+  await w.install("python3", workingPip(w.path, { pause: 0.4 }));
   const results = await Promise.all([w.find(), w.find(), w.find()]);
   for (const result of results) assert("directory" in result && result.directory === w.directory);
   assert.equal(await w.downloads(), 1);
