@@ -94,6 +94,12 @@ const SYMBOLS = {
   TF_DeleteFunction: { parameters: ["pointer"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** The system's own loader, found through any library that links to it. */
+const LOADER = {
+  dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+const RTLD_LAZY = 1;
+
 /** TF_DataType codes that the engine handles. */
 export const DataType = { float: 1, int32: 3, uint8: 4, int64: 9, bool: 10, bfloat16: 14 } as const;
 
@@ -124,8 +130,13 @@ export interface LibTensorflow {
  */
 export function openLibtensorflow(directory: string): LibTensorflow {
   Deno.env.set("TF_CPP_MIN_LOG_LEVEL", "2"); // its start-up notes are not for our users
-  Deno.dlopen(`${directory}/libtensorflow_framework.so.2`, {});
-  const { symbols } = Deno.dlopen(`${directory}/libtensorflow_cc.so.2`, SYMBOLS);
+  const framework = `${directory}/libtensorflow_framework.so.2`;
+  const library = `${directory}/libtensorflow_cc.so.2`;
+  const loader = Deno.dlopen(framework, LOADER).symbols;
+  const { symbols } = Deno.dlopen(library, SYMBOLS);
+  // Deno closes its libraries when a thread of JavaScript ends, and TensorFlow's own threads would
+  // go on in code that is no longer mapped. Opened once more by hand, they stay.
+  for (const path of [framework, library]) loader.dlopen(cString(path), RTLD_LAZY);
   const status = symbols.TF_NewStatus();
   return {
     symbols,
