@@ -1,6 +1,7 @@
 // The table of sub-commands: an entry here and a file beside this one make a command.
 import type { Command } from "commander";
 import type { CommandContext } from "./command.ts";
+import { register as bench } from "./bench.ts";
 import { register as builtin } from "./builtin.ts";
 import { register as doctor } from "./doctor.ts";
 import { register as front } from "./front.ts";
@@ -10,4 +11,4 @@ import { register as train } from "./train.ts";
 export type Register = (program: Command, context: CommandContext) => void;
 
 /** Every sub-command, in the order of the help. */
-export const commands: Record<string, Register> = { train, front, doctor, builtin };
+export const commands: Record<string, Register> = { train, front, doctor, builtin, bench };

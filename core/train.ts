@@ -245,6 +245,7 @@ async function aggregatedGradient(
   const packs = packSequences(sequences, {
     rowLength: parts.rowLength,
     maxTokens: config.max_tokens_per_pass,
+    preferences: sequencePreferences,
   });
   const logProbs = new Float32Array(sequences.length);
   const traces = [];

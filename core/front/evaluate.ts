@@ -42,7 +42,7 @@ export async function scoreSequences(
     }
     const block = items.map((i) => sequences[Math.floor(i / grid.length)] as Sequence);
     const preferences = items.map((i) => grid[i % grid.length] ?? []);
-    for (const pack of packSequences(block, { rowLength, maxTokens })) {
+    for (const pack of packSequences(block, { rowLength, maxTokens, preferences })) {
       signal?.throwIfAborted();
       const values = await policy.logProbs(pack, preferences);
       pack.owners.forEach((owner, k) => {

@@ -88,10 +88,10 @@ export function initialWeights(config: DecoderConfig, random: Random): Map<strin
   return weights;
 }
 
-/** ids, targets, positions, segments of a pack come before the weights. */
-const PACK_INPUTS = 4;
+/** ids, targets, positions, segments, branches of a pack come before the weights. */
+const PACK_INPUTS = 5;
 
-/** ids (B·T), targets (B·T), positions (B, T), segments (B, T); targets 0 where none is predicted. */
+/** ids, targets (B·T), positions, segments, branches (B, T); targets 0 where none is predicted. */
 function packInputs(pack: Pack): tf.Tensor[] {
   const shape: [number, number] = [pack.rows, pack.length];
   const targets = new Int32Array(pack.ids.length);
@@ -101,6 +101,7 @@ function packInputs(pack: Pack): tf.Tensor[] {
     tf.tensor1d(targets, "int32"),
     tf.tensor2d(pack.positions, shape, "int32"),
     tf.tensor2d(pack.segments, shape, "int32"),
+    tf.tensor2d(pack.branches, shape, "int32"),
   ];
 }
 
@@ -109,10 +110,10 @@ function forwardFunction(engine: Engine, config: DecoderConfig, names: string[])
   const context = attentionContext(engine, { config });
 
   return (pack: tf.Tensor[], weights: tf.Tensor[]): tf.Tensor1D => {
-    const [ids, targets, positions, segments] = pack as tf.Tensor[];
+    const [ids, targets, positions, ...groups] = pack as tf.Tensor[];
     const [B, T] = (positions as tf.Tensor2D).shape;
     const weight = (name: string) => weights[names.indexOf(`${name}.weight`)] as tf.Tensor;
-    const [cos, sin, mask] = context(positions as tf.Tensor, segments as tf.Tensor);
+    const [cos, sin, mask] = context(positions as tf.Tensor, ...groups);
     const attention = { cos, sin, mask } as AttentionContext;
     const table = weight("model.embed_tokens") as tf.Tensor2D; // (V, D)
     let x = tf.reshape(embed(engine, table, ids as tf.Tensor1D), [B, T, config.width]);

@@ -83,6 +83,7 @@ export function createPolicy(
       const context = prepare(
         tf.tensor(pack.positions, shape, "int32"),
         tf.tensor(pack.segments, shape, "int32"),
+        tf.tensor(pack.branches, shape, "int32"),
       );
       // The reference policy takes the same arguments and ignores the last.
       const rows = adapted === null ? [] : preferences;
@@ -202,12 +203,12 @@ function pullBack(forward: (args: tf.Tensor[]) => tf.Tensor, all: tf.Tensor[]): 
 /** x, cos, sin, mask, preference, two norms and the maps come before the parameters. */
 const FIRST_PARAMETER = 7 + blockMaps.length;
 
-/** positions (B, T), segments (B, T) → cos, sin (B, T, 1, headDim), mask (B, 1, T, T) */
+/** positions, segments, branches (B, T) → cos, sin (B, T, 1, headDim), mask (B, 1, T, T) */
 export function attentionContext(
   engine: Engine,
   { config }: Pick<HeldDecoder, "config">,
 ): TensorFunction {
-  return (positions, segments) => {
+  return (positions, segments, branches) => {
     const [B, T] = (positions as tf.Tensor2D).shape;
     const { cos, sin } = ropeTables(config, T);
     const flat = tf.reshape(positions as tf.Tensor, [B * T]);
@@ -215,22 +216,18 @@ export function attentionContext(
       const rows = engine.lookup(tf.tensor2d(table, [T, config.headDim]), flat as tf.Tensor1D);
       return tf.reshape(rows, [B, T, 1, config.headDim]);
     };
-    const same = tf.equal(
-      tf.reshape(segments as tf.Tensor, [B, T, 1]),
-      tf.reshape(segments as tf.Tensor, [B, 1, T]),
-    );
-    const causal = tf.tensor2d(lowerTriangle(T), [T, T]);
-    const allowed = tf.mul(tf.cast(same, "float32"), causal); // (B, T, T)
+    // Row i sees column j: same segment, not later, and in the prompt or the same branch. Positions
+    // rise within a branch, so they tell what precedes what: no triangle of T² constants.
+    const row = (x: tf.Tensor | undefined) => tf.reshape(x as tf.Tensor, [B, T, 1]);
+    const column = (x: tf.Tensor | undefined) => tf.reshape(x as tf.Tensor, [B, 1, T]);
+    const same = tf.equal(row(segments), column(segments)); // (B, T, T)
+    const causal = tf.greaterEqual(row(positions), column(positions));
+    const inPrompt = tf.equal(column(branches), tf.scalar(0, "int32"));
+    const branch = tf.logicalOr(inPrompt, tf.equal(row(branches), column(branches)));
+    const allowed = tf.cast(tf.logicalAnd(tf.logicalAnd(same, causal), branch), "float32");
     const mask = tf.mul(tf.sub(1, allowed), MASKED);
     return [rotation(cos), rotation(sin), tf.reshape(mask, [B, 1, T, T])];
   };
-}
-
-function lowerTriangle(size: number): Float32Array {
-  return Float32Array.from(
-    { length: size * size },
-    (_, i) => i % size <= Math.floor(i / size) ? 1 : 0,
-  );
 }
 
 /** The preference of every token (B·T, M); zeros where a row is empty. */
@@ -260,10 +257,23 @@ function hiddenGradient(
   return tf.tidy(() => {
     const [N, D] = slopes.shape;
     const weighted = tf.mul(slopes, tf.tensor2d(weights, [N, 1]));
-    // A gather by the inverse index: row N is zero and serves every position that predicts nothing.
-    const source = new Int32Array(pack.ids.length).fill(N);
-    pack.predicting.forEach((position, n) => source[position] = n);
+    // Gathers by the inverse index: row N is zero and serves every position that predicts nothing.
+    // The end of a shared prompt predicts the first token of several responses: one gather for each.
     const padded = tf.concat([weighted, tf.zeros([1, D])], 0);
-    return tf.reshape(engine.lookup(padded, tf.tensor1d(source, "int32")), shape);
+    const gathered = inverseIndices(pack, N).map((source) =>
+      engine.lookup(padded, tf.tensor1d(source, "int32"))
+    );
+    return tf.reshape(tf.addN(gathered), shape);
   });
+}
+
+/** For each position of the pack the row of `predicting` that it is; several where it is more. */
+function inverseIndices({ predicting, ids }: Pack, none: number): Int32Array[] {
+  const indices: Int32Array[] = [];
+  predicting.forEach((position, n) => {
+    let free = indices.find((index) => index[position] === none);
+    if (free === undefined) indices.push(free = new Int32Array(ids.length).fill(none));
+    free[position] = n;
+  });
+  return indices;
 }

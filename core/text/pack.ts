@@ -1,6 +1,8 @@
-// Sequences laid into rows of one fixed length, several to a row, so that almost no padding is
-// computed and every step has the same shapes. Attention stays inside a sequence (segments), and
-// positions start anew with each. Between core/text/pairs and the policy's forward pass.
+// Sequences laid into rows of one fixed length, several to a row, so that little padding is computed
+// and steps have few shapes. Responses to one prompt under one preference share the prompt: it is
+// computed once, and each response sees it and itself but not the other responses. Positions start
+// anew with each prompt and go on in each response from the prompt's end.
+// Between core/text/pairs and the policy's forward pass.
 
 /** Prompt and response token ids; the response ends with its end token. */
 export interface Sequence {
@@ -14,22 +16,36 @@ export interface Pack {
   length: number; // T
   ids: Int32Array; // (B, T), 0 where empty
   positions: Int32Array; // (B, T), from 0 within each sequence
-  segments: Int32Array; // (B, T), 0 where empty, else 1 + index of the sequence in the input
+  segments: Int32Array; // (B, T), 0 where empty, else 1 + index of (one of) the sequences it is of
+  branches: Int32Array; // (B, T), 0 in a prompt, else 1 … n: which response of the segment it is in
   predicting: Int32Array; // (N) flat indices whose next token is a response token
   targets: Int32Array; // (N) that next token
   owners: Int32Array; // (N) index of the sequence in the input
 }
 
+export interface PackOptions {
+  rowLength: number; // T
+  maxTokens: number; // of one pack, unless a single row is longer
+  /** Preference of each sequence: those with the same prompt and preference arrays share a prompt. */
+  preferences?: number[][];
+}
+
+/** Rows are made this long for prompts to be shared: longer rows cost more attention than they save. */
+const SHARING_LENGTH = 256;
+
+/** Responses that are laid side by side behind one prompt. */
+type Bundle = number[]; // indices of sequences
+
 /**
- * Packs `sequences` into rows of `rowLength` tokens by first fit, longest first, and the rows into
- * packs of at most `maxTokens` tokens (one row at least). Throws RangeError for a sequence longer
- * than a row or without prompt or response.
+ * Packs `sequences` into rows by first fit, longest first, and the rows into packs. Throws
+ * RangeError for a sequence longer than a row or without prompt or response.
  */
 export function packSequences(
   sequences: Sequence[],
-  { rowLength, maxTokens }: { rowLength: number; maxTokens: number },
+  { rowLength, maxTokens, preferences }: PackOptions,
 ): Pack[] {
-  const rows = fillRows(sequences, rowLength);
+  sequences.forEach((sequence, i) => checkSequence(sequence, i, rowLength));
+  const rows = fillRows(sequences, bundle(sequences, { rowLength, preferences }), rowLength);
   const rowsPerPack = Math.max(1, Math.floor(maxTokens / rowLength));
   const packs: Pack[] = [];
   for (let start = 0; start < rows.length; start += rowsPerPack) {
@@ -38,63 +54,95 @@ export function packSequences(
   return packs;
 }
 
-/** Length of the longest sequence, rounded up to a multiple of 32: the row length of a data set. */
-export function rowLengthFor(sequences: Iterable<Sequence>): number {
+/**
+ * Row length for a data set, a multiple of 32: its longest sequence, or, up to 256 tokens, its
+ * longest prompt with all the responses that share it.
+ */
+export function rowLengthFor(sequences: Sequence[]): number {
+  const one: number[] = []; // as if all were under one preference
+  const preferences = sequences.map(() => one);
+  const all = bundle(sequences, { rowLength: SHARING_LENGTH, preferences });
   let longest = 1;
-  for (const sequence of sequences) longest = Math.max(longest, lengthOf(sequence));
+  for (const members of all) longest = Math.max(longest, bundleLength(sequences, members));
   return Math.ceil(longest / 32) * 32;
 }
 
-function fillRows(sequences: Sequence[], rowLength: number): number[][] {
-  const order = sequences.map((_, i) => i);
-  const lengths = sequences.map(lengthOf);
-  order.sort((a, b) => at(lengths, b) - at(lengths, a) || a - b);
-  const rows: { members: number[]; room: number }[] = [];
-  for (const i of order) {
-    const length = at(lengths, i);
-    if (length > rowLength) {
-      throw new RangeError(
-        `Cannot pack sequence ${i}: expected at most ${rowLength} tokens, got ${length}`,
-      );
+/** Sequences that share prompt and preference, as many to a bundle as fit a row. */
+function bundle(
+  sequences: Sequence[],
+  { rowLength, preferences }: { rowLength: number; preferences: number[][] | undefined },
+): Bundle[] {
+  if (preferences === undefined) return sequences.map((_, i) => [i]);
+  const open = new Map<Int32Array, Map<number[] | undefined, Bundle>>();
+  const bundles: Bundle[] = [];
+  sequences.forEach(({ prompt, response }, i) => {
+    const preference = preferences[i];
+    const byPreference = open.get(prompt) ?? new Map<number[] | undefined, Bundle>();
+    open.set(prompt, byPreference);
+    const current = byPreference.get(preference);
+    if (
+      current !== undefined && bundleLength(sequences, current) + response.length <= rowLength
+    ) {
+      current.push(i);
+    } else {
+      const fresh = [i];
+      bundles.push(fresh);
+      byPreference.set(preference, fresh);
     }
-    let row = rows.find(({ room }) => room >= length);
-    if (row === undefined) rows.push(row = { members: [], room: rowLength });
-    row.members.push(i);
-    row.room -= length;
-  }
-  return rows.map(({ members }) => members);
+  });
+  return bundles;
 }
 
-function layOut(sequences: Sequence[], members: number[][], length: number): Pack {
+function fillRows(sequences: Sequence[], bundles: Bundle[], rowLength: number): Bundle[][] {
+  const sized = bundles.map((members) => ({ members, length: bundleLength(sequences, members) }));
+  sized.sort((a, b) => b.length - a.length || (a.members[0] ?? 0) - (b.members[0] ?? 0));
+  const rows: { bundles: Bundle[]; room: number }[] = [];
+  for (const { members, length } of sized) {
+    let row = rows.find(({ room }) => room >= length);
+    if (row === undefined) rows.push(row = { bundles: [], room: rowLength });
+    row.bundles.push(members);
+    row.room -= length;
+  }
+  return rows.map(({ bundles }) => bundles);
+}
+
+function layOut(sequences: Sequence[], members: Bundle[][], length: number): Pack {
   const rows = members.length;
-  const ids = new Int32Array(rows * length);
-  const positions = new Int32Array(rows * length);
-  const segments = new Int32Array(rows * length);
+  const grid = () => new Int32Array(rows * length);
+  const [ids, positions, segments, branches] = [grid(), grid(), grid(), grid()];
   const predicting: number[] = [];
   const targets: number[] = [];
   const owners: number[] = [];
+
+  function write(
+    tokens: Int32Array,
+    place: { at: number; position: number; segment: number; branch: number },
+  ) {
+    const { at, position, segment, branch } = place;
+    ids.set(tokens, at);
+    for (let t = 0; t < tokens.length; t++) positions[at + t] = position + t;
+    segments.fill(segment, at, at + tokens.length);
+    branches.fill(branch, at, at + tokens.length);
+  }
+
   members.forEach((row, r) => {
     let at = r * length;
-    for (const index of row) {
-      const sequence = sequences[index];
-      if (sequence === undefined) {
-        throw new RangeError(`Cannot pack: there is no sequence ${index}`);
-      }
-      const { prompt, response } = sequence;
-      if (prompt.length === 0 || response.length === 0) {
-        throw new RangeError(`Cannot pack sequence ${index}: expected a prompt and a response`);
-      }
-      const total = prompt.length + response.length;
-      ids.set(prompt, at);
-      ids.set(response, at + prompt.length);
-      for (let t = 0; t < total; t++) positions[at + t] = t;
-      segments.fill(index + 1, at, at + total);
-      response.forEach((token, t) => {
-        predicting.push(at + prompt.length - 1 + t);
-        targets.push(token);
-        owners.push(index);
+    for (const bundle of row) {
+      const segment = 1 + (bundle[0] ?? 0);
+      const prompt = sequences[bundle[0] ?? 0]?.prompt ?? new Int32Array();
+      write(prompt, { at, position: 0, segment, branch: 0 });
+      const lastOfPrompt = at + prompt.length - 1;
+      at += prompt.length;
+      bundle.forEach((index, b) => {
+        const response = sequences[index]?.response ?? new Int32Array();
+        write(response, { at, position: prompt.length, segment, branch: b + 1 });
+        response.forEach((token, t) => {
+          predicting.push(t === 0 ? lastOfPrompt : at + t - 1);
+          targets.push(token);
+          owners.push(index);
+        });
+        at += response.length;
       });
-      at += total;
     }
   });
   return {
@@ -103,16 +151,26 @@ function layOut(sequences: Sequence[], members: number[][], length: number): Pac
     ids,
     positions,
     segments,
+    branches,
     predicting: Int32Array.from(predicting),
     targets: Int32Array.from(targets),
     owners: Int32Array.from(owners),
   };
 }
 
-function lengthOf({ prompt, response }: Sequence): number {
-  return prompt.length + response.length;
+function bundleLength(sequences: Sequence[], members: Bundle): number {
+  const prompt = sequences[members[0] ?? 0]?.prompt.length ?? 0;
+  return members.reduce((sum, i) => sum + (sequences[i]?.response.length ?? 0), prompt);
 }
 
-function at(values: number[], i: number): number {
-  return values[i] ?? 0;
+function checkSequence({ prompt, response }: Sequence, index: number, rowLength: number): void {
+  if (prompt.length === 0 || response.length === 0) {
+    throw new RangeError(`Cannot pack sequence ${index}: expected a prompt and a response`);
+  }
+  const length = prompt.length + response.length;
+  if (length > rowLength) {
+    throw new RangeError(
+      `Cannot pack sequence ${index}: expected at most ${rowLength} tokens, got ${length}`,
+    );
+  }
 }

@@ -1,0 +1,70 @@
+// Our side: scripts in tests/bench/ours and the commands of main.ts as contestants, and what they
+// print.
+import { z } from "zod";
+import { FrontReport } from "../../core/front/report.ts";
+import { readFronts } from "../../data/store/fronts.ts";
+import { medianAfterWarmUp } from "./compare.ts";
+import {
+  type Contestant,
+  type Figures,
+  type ProcessPlan,
+  type Surroundings,
+  Unavailable,
+} from "./row.ts";
+
+/** A script of tests/bench/ours that prints one JSON line of seconds by name per iteration. */
+export function ownScript(name: string, args: string[] = []): Contestant {
+  return {
+    plan: () => deno(`tests/bench/ours/${name}`, args),
+    figures: ({ output }) => medianAfterWarmUp(parseJsonLines(output)),
+  };
+}
+
+/** `main.ts train` into the empty folder; what its last front says is read by `ofFront`. */
+export function trainCommand(
+  args: string[],
+  ofFront: (front: FrontReport) => Figures,
+): Contestant {
+  return {
+    plan: (folder) => deno("main.ts", ["train", ...args, "--output_dir", folder, "--json"]),
+    async figures({ seconds, output }, folder) {
+      const { steps } = z.object({ steps: z.number() }).parse(JSON.parse(output));
+      const { final } = await readFronts(folder);
+      return { total: seconds, steps, ...ofFront(FrontReport.parse(final)) };
+    },
+  };
+}
+
+/** GFLOP/s of a plain product, as `deno task doctor` measures it. */
+export function plainProduct(): Contestant {
+  return {
+    plan: () => deno("main.ts", ["doctor", "--engine", "tensorflow", "--json"]),
+    figures({ output }) {
+      const Speeds = z.object({ gflops: z.number(), gflopsBfloat16: z.number().optional() });
+      const { gflops, gflopsBfloat16 = gflops } = Speeds.parse(JSON.parse(output));
+      return { gflops, gflopsBfloat16 };
+    },
+  };
+}
+
+/** A file that an environment variable names. Throws Unavailable where there is none. */
+export async function fileFromEnvironment(
+  { env }: Surroundings,
+  name: string,
+): Promise<string> {
+  const path = env(name);
+  if (!path) throw new Unavailable(`${name} is not set: it names a file that the row needs`);
+  const found = await Deno.stat(path).catch(() => null);
+  if (!found?.isFile) throw new Unavailable(`${name} names no file`);
+  return path;
+}
+
+/** Lines of JSON objects of numbers; other lines are refused. */
+export function parseJsonLines(output: string): Figures[] {
+  const lines = output.split("\n").filter((line) => line.trim() !== "");
+  return lines.map((line) => z.record(z.string(), z.number()).parse(JSON.parse(line)));
+}
+
+function deno(script: string, args: string[]): ProcessPlan {
+  return { program: Deno.execPath(), args: ["run", "-A", script, ...args] };
+}
