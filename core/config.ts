@@ -112,8 +112,11 @@ export const presets: Record<string, { description: string; values: Partial<RunC
       output_dir: "runs/builtin",
       max_length: 64,
       per_device_train_batch_size: 16,
-      learning_rate: 2e-3,
-      max_steps: 200,
+      learning_rate: 5e-3,
+      weight_decay: 0,
+      lora_init: "orthonormal",
+      dtype: "float32",
+      max_steps: 800,
     },
   },
   paper: {

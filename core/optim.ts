@@ -116,8 +116,10 @@ export const schedules: Record<RunConfig["lr_scheduler_type"], (progress: number
 };
 
 /**
- * Learning rate of step 0 … steps−1: rises linearly over ceil(warmupRatio·steps) steps, then
- * follows the schedule, as Hugging Face's get_scheduler counts (the first step uses 1/warm-up).
+ * Learning rate of step 0 … steps−1. Rises linearly over ceil(warmupRatio·steps) steps, from
+ * peak/warm-up to the peak, then follows the schedule. Hugging Face's get_scheduler starts at 0
+ * instead, one step behind during the warm-up, and agrees from then on: a first step of rate 0
+ * would be a step for nothing.
  */
 export function learningRateAt(
   step: number,

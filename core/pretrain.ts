@@ -110,12 +110,12 @@ function lossSlopes(sequences: Sequence[]): Float32Array {
   return values;
 }
 
-/** Share of a pack's tokens that a batch asks for: packing by first fit nearly always gets there. */
-const FILL = 0.92;
+/** Share of a pack's tokens that is taken at once; the rest is found one sequence at a time. */
+const FIRST_SHARE = 0.9;
 
 /**
- * Batches without end, each as many sequences of a shuffled pass as fill one pack, so that all
- * packs have one shape and one graph serves every step.
+ * Batches without end: as many sequences of a shuffled pass as fit one pack. Packs filled to the
+ * brim use all their rows, so that they have one shape and one graph serves every step.
  */
 function* fillPacks(
   sequences: Sequence[],
@@ -125,19 +125,20 @@ function* fillPacks(
     throw new RangeError("Cannot train: expected at least one sequence, got none");
   }
   const order: Sequence[] = []; // what the passes so far have left
+  const packsOf = (count: number) => packSequences(order.slice(0, count), { rowLength, maxTokens });
   while (true) {
-    while (tokensIn(order) < maxTokens) {
+    while (tokensIn(order) <= maxTokens) {
       for (const index of random.shuffle(sequences.length)) {
         order.push(sequences[index] as Sequence);
       }
     }
     let count = 0;
-    for (let tokens = 0; tokens < FILL * maxTokens; count++) tokens += lengthOf(order[count]);
-    let packs: Pack[];
-    do { // rarely more than once
-      packs = packSequences(order.slice(0, count), { rowLength, maxTokens });
-    } while (packs.length > 1 && count-- > 0);
-    yield { pack: packs[0] as Pack, sequences: order.splice(0, count) };
+    for (let tokens = 0; tokens < FIRST_SHARE * maxTokens; count++) {
+      tokens += lengthOf(order[count]);
+    }
+    while (packsOf(count).length > 1) count--;
+    while (packsOf(count + 1).length === 1) count++;
+    yield { pack: packsOf(count)[0] as Pack, sequences: order.splice(0, count) };
   }
 }
 

@@ -68,7 +68,7 @@ export type TrainEvent =
 /**
  * Trains `parts.parameters` for the configured steps. A checkpoint event comes every save_steps,
  * after the last step, and when `signal` aborts (the generator then ends). Throws DivergedError,
- * naming step, dimension and λ, before anything non-finite reaches the parameters.
+ * naming step, dimension and λ: no checkpoint holds a number that is not finite.
  */
 export async function* train(
   config: RunConfig,
@@ -119,6 +119,7 @@ export async function* train(
       // Line 8: θ ← θ − step along the gradient.
       const gradNorm = share * await globalNorm(engine, gradients);
       if (!Number.isFinite(gradNorm)) {
+        disposeAll(gradients);
         throw diverged("gradient", { step: step + 1, preferences: batches[0]?.preferences });
       }
       const clip = config.max_grad_norm > 0 ? Math.min(1, config.max_grad_norm / gradNorm) : 1;
@@ -151,6 +152,13 @@ export async function* train(
         yield { type: "evaluate", step };
       }
       if (last || signal.aborted || step % config.save_steps === 0) {
+        // An update can overflow where loss and gradient did not; the next loss would come too late.
+        if (!Number.isFinite(await globalNorm(engine, parameters.map(({ tensors }) => tensors)))) {
+          throw diverged("adapter after the update", {
+            step,
+            preferences: batches[0]?.preferences,
+          });
+        }
         const state = {
           step,
           steps,
@@ -314,6 +322,8 @@ function orthogonalityGradients(engine: Engine, adapter: Adapter, weight: number
       for (let i = 0; i < parameters.length; i += width) {
         terms.push(adapter.penalty(parameters.slice(i, i + width)));
       }
+      // tfjs refuses to differentiate by a parameter that the penalty does not read (σ, s).
+      terms.push(...parameters.map((parameter) => tf.mul(tf.sum(parameter), 0)));
       return tf.mul(tf.addN(terms), weight);
     })(tensors as tf.Tensor[])
   );

@@ -40,9 +40,14 @@ export async function referenceScores(
   return scores;
 }
 
+/** To be raised when the same inputs would give other scores than before. */
+const SCORES_VERSION = 2;
+
 function cacheKey(engine: Engine, base: Base, sequences: Sequence[]): string {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([base.fingerprint, engine.name, engine.version, engine.dtype]));
+  hash.update(
+    JSON.stringify([SCORES_VERSION, base.fingerprint, engine.name, engine.version, engine.dtype]),
+  );
   for (const { prompt, response } of sequences) {
     hash.update(`|${prompt.length} ${response.length}|`);
     hash.update(bytesOf(prompt));

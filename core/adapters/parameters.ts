@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { DecoderConfig } from "../models/config.ts";
 import { blockMaps, mapShape } from "../models/decoder.ts";
+import { InputError } from "../errors.ts";
 import { Random } from "../random.ts";
 import type { Adapter, ParameterValues } from "./adapter.ts";
 
@@ -17,7 +18,7 @@ export type StoredParameters = Map<string, ParameterValues>;
 
 /**
  * Which linear maps a pattern (regular expression on `model.layers.N.<map>`) adapts, by block.
- * Throws RangeError when it matches none.
+ * Throws InputError when it matches none.
  */
 export function adaptedMaps(config: DecoderConfig, pattern: string): string[][] {
   const expression = new RegExp(pattern);
@@ -26,7 +27,7 @@ export function adaptedMaps(config: DecoderConfig, pattern: string): string[][] 
     (_, layer) => blockMaps.filter((map) => expression.test(`model.layers.${layer}.${map}`)),
   );
   if (blocks.every((maps) => maps.length === 0)) {
-    throw new RangeError(
+    throw new InputError(
       `Cannot adapt the model: expected lora_target_modules to match a linear map such as ` +
         `model.layers.0.${blockMaps[0]}, got ${JSON.stringify(pattern)}`,
     );

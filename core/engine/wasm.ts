@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs-core";
 import { setWasmPaths, version_wasm } from "@tensorflow/tfjs-backend-wasm";
 import type { Engine, EngineOptions, TensorFunction } from "./engine.ts";
+import { transposeBeforeProducts } from "./wasm_matmul.ts";
 
 /** What importing the package registered; disposing an engine takes it out of tfjs's registry. */
 const factory = tf.findBackendFactory("wasm");
@@ -17,6 +18,7 @@ export async function openWasm(_options: EngineOptions): Promise<Engine> {
   if (!await tf.setBackend("wasm")) {
     throw new Error("Cannot start WebAssembly: tfjs refused the back end");
   }
+  transposeBeforeProducts();
   return new WasmEngine();
 }
 

@@ -11,7 +11,10 @@ import { type AttentionContext, block, blockNorms, rmsNorm } from "./decoder.ts"
 import { familyOf } from "./families.ts";
 import { attentionContext } from "./policy.ts";
 
-/** A trained decoder on an engine. Weights go in and come out in the order of `names`. */
+/**
+ * A trained decoder on an engine. Weights go in and come out in the order of `names`. RangeError for
+ * packs whose sequences share prompts.
+ */
 export interface FullDecoder {
   config: DecoderConfig;
   names: string[]; // Hugging Face's
@@ -93,6 +96,10 @@ const PACK_INPUTS = 5;
 
 /** ids, targets (B·T), positions, segments, branches (B, T); targets 0 where none is predicted. */
 function packInputs(pack: Pack): tf.Tensor[] {
+  // A prompt's end would have several targets; there is one per position here.
+  if (new Set(pack.predicting).size < pack.predicting.length) {
+    throw new RangeError("Cannot run all weights: expected a prompt per sequence, got shared ones");
+  }
   const shape: [number, number] = [pack.rows, pack.length];
   const targets = new Int32Array(pack.ids.length);
   pack.predicting.forEach((position, n) => targets[position] = pack.targets[n] ?? 0);

@@ -34,13 +34,12 @@ export function createHead(engine: Engine, decoder: HeldDecoder): Head {
       const largest = tf.max(logits, 1, true); // (n, 1)
       const exponentials = tf.exp(tf.sub(logits, largest)); // (n, V)
       const sums = tf.sum(exponentials, 1, true); // (n, 1)
-      // The target's logit is a product of two rows: no one-hot matrix of the vocabulary's width.
-      const targetRows = engine.lookup(table as tf.Tensor, targets as tf.Tensor1D); // (n, D)
-      const targetLogit = tf.sum(tf.mul(normed, targetRows), 1); // (n)
+      const targetLogit = pick(engine, logits, targets as tf.Tensor1D); // (n)
       const logSum = tf.reshape(tf.add(tf.log(sums), largest), [-1]);
       const logProbs = tf.sub(targetLogit, logSum);
       if (!withSlopes) return [logProbs];
       // d log p / d normed = E[target] − softmax·E
+      const targetRows = engine.lookup(table as tf.Tensor, targets as tf.Tensor1D); // (n, D)
       const expected = engine.projectBack(exponentials as tf.Tensor2D, table as tf.Tensor);
       const slope = tf.sub(targetRows, tf.div(expected, sums)); // (n, D)
       return [logProbs, tf.grad(normalise)(hidden as tf.Tensor, slope)];
@@ -78,6 +77,14 @@ export function createHead(engine: Engine, decoder: HeldDecoder): Head {
       return { logProbs: logProbs as tf.Tensor1D, slopes: slopes as tf.Tensor2D };
     },
   };
+}
+
+/** The entry of each row at its index: table (n, V), indices (n) → (n). */
+function pick(engine: Engine, table: tf.Tensor2D, indices: tf.Tensor1D): tf.Tensor1D {
+  const [n, V] = table.shape;
+  const starts = tf.tensor1d(Int32Array.from({ length: n }, (_, row) => row * V), "int32");
+  const cells = tf.reshape(table, [n * V, 1]);
+  return tf.reshape(engine.lookup(cells, tf.add(starts, indices)), [n]);
 }
 
 /** Row counts of a last chunk are few, so that few shapes are compiled. */

@@ -33,6 +33,7 @@ export interface BenchResult {
 export async function measureRows(table: Row[], options: BenchOptions): Promise<BenchResult> {
   const result: BenchResult = { rows: [], failures: [] };
   const wanted = selectRows(table, options.names);
+  options.onProgress(machine());
   for (const experiment of new Set(wanted.map((row) => row.experiment))) {
     const readers = wanted.filter((row) => row.experiment === experiment);
     const names = readers.map(({ name }) => name).join(", ");
@@ -99,6 +100,17 @@ async function takeTurn(contestant: Contestant, signal: AbortSignal): Promise<Sa
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** What the figures depend on, and whether other work disturbs them. */
+function machine(): string {
+  const cores = navigator.hardwareConcurrency;
+  const [load = 0] = Deno.loadavg();
+  const memory = Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
+  const found = `${cores} cores, ${memory} GiB, ${Deno.build.target}, Deno ${Deno.version.deno}`;
+  // Threads that wait for each other suffer more from other work than its share of the machine.
+  const busy = load > 0.5 ? `; BUSY (load ${load.toFixed(1)}): do not trust these ratios` : "";
+  return `${found}${busy}`;
 }
 
 function short(value: number): string {

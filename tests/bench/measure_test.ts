@@ -57,7 +57,7 @@ Deno.test("measureRows() runs an experiment once for all rows that read it, by t
     { name: "first", ratio: 2.5, spread: 0 }, // 5 / 2
     { name: "second", ratio: 2.5, spread: 0 },
   ]);
-  assert.deepEqual(told, [
+  assert.deepEqual(told.slice(1), [
     "first, second, round 1 of 2, ours: total 2",
     "first, second, round 1 of 2, peer: total 5",
     "first, second, round 2 of 2, peer: total 5",
@@ -74,7 +74,7 @@ Deno.test("measureRows() skips what is not possible here, and measures the rest"
     onProgress: (message) => told.push(message),
   });
   assert.deepEqual(rows.map(({ name }) => name), ["present"]);
-  assert.equal(told[0], "Skipping absent: no Python");
+  assert.equal(told[1], "Skipping absent: no Python");
   assert.deepEqual(failures, ["Cannot measure broken: said nothing"]);
 });
 

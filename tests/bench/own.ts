@@ -1,7 +1,9 @@
 // Our side: scripts in tests/bench/ours and the commands of main.ts as contestants, and what they
 // print.
+import { join } from "node:path";
 import { z } from "zod";
 import { FrontReport } from "../../core/front/report.ts";
+import { findLibtensorflow } from "../../data/native.ts";
 import { readFronts } from "../../data/store/fronts.ts";
 import { medianAfterWarmUp } from "./compare.ts";
 import {
@@ -20,19 +22,34 @@ export function ownScript(name: string, args: string[] = []): Contestant {
   };
 }
 
-/** `main.ts train` into the empty folder; what its last front says is read by `ofFront`. */
+/**
+ * `main.ts train` into an empty folder; what its last front says is read by `ofFront`. Its caches
+ * are empty too, or the second round would find the reference scores of the first; only the native
+ * engine's `library` is not fetched anew.
+ */
 export function trainCommand(
   args: string[],
-  ofFront: (front: FrontReport) => Figures,
+  { library, ofFront }: { library: string; ofFront: (front: FrontReport) => Figures },
 ): Contestant {
+  const run = (folder: string) => join(folder, "run");
   return {
-    plan: (folder) => deno("main.ts", ["train", ...args, "--output_dir", folder, "--json"]),
+    plan: (folder) => ({
+      ...deno("main.ts", ["train", ...args, "--output_dir", run(folder), "--json"]),
+      env: { LIBTENSORFLOW_DIR: library, XDG_CACHE_HOME: join(folder, "cache") },
+    }),
     async figures({ seconds, output }, folder) {
       const { steps } = z.object({ steps: z.number() }).parse(JSON.parse(output));
-      const { final } = await readFronts(folder);
+      const { final } = await readFronts(run(folder));
       return { total: seconds, steps, ...ofFront(FrontReport.parse(final)) };
     },
   };
+}
+
+/** Folder of libtensorflow, fetched where it is missing. Throws Unavailable where it cannot be. */
+export async function nativeLibrary({ env }: Surroundings): Promise<string> {
+  const found = await findLibtensorflow({ env, onProgress: () => {} });
+  if ("missing" in found) throw new Unavailable(found.missing);
+  return found.directory;
 }
 
 /** GFLOP/s of a plain product, as `deno task doctor` measures it. */

@@ -10,7 +10,13 @@ import {
   mediansByName,
   timingsOf,
 } from "./compare.ts";
-import { fileFromEnvironment, ownScript, plainProduct, trainCommand } from "./own.ts";
+import {
+  fileFromEnvironment,
+  nativeLibrary,
+  ownScript,
+  plainProduct,
+  trainCommand,
+} from "./own.ts";
 import {
   findPeer,
   parseFinalAccuracies,
@@ -50,16 +56,18 @@ const mixedPreferences: Experiment = {
 };
 
 const builtinWorld: Experiment = {
-  contestants: () =>
-    Promise.resolve({
-      tensorflow: trainCommand(["--engine", "tensorflow"], worldFigures),
-      wasm: trainCommand(["--engine", "wasm"], worldFigures),
-    }),
+  async contestants(surroundings) {
+    const library = await nativeLibrary(surroundings);
+    const world = (engine: string) =>
+      trainCommand(["--engine", engine], { library, ofFront: worldFigures });
+    return { tensorflow: world("tensorflow"), wasm: world("wasm") };
+  },
 };
 
 const lengthRun: Experiment = {
   async contestants(surroundings) {
     const peer = await findPeer("peer_panacea_dpo.py", surroundings);
+    const library = await nativeLibrary(surroundings);
     const model = await fileFromEnvironment(surroundings, "PANACEA_SMOLLM2_GGUF");
     const train = await sharedFile("data/length/hh-length.train.jsonl.gz");
     const test = await sharedFile("data/length/hh-length.test.jsonl.gz");
@@ -78,7 +86,7 @@ const lengthRun: Experiment = {
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
     return {
-      ours: trainCommand(["dpo", ...flags], endAccuracies),
+      ours: trainCommand(["dpo", ...flags], { library, ofFront: endAccuracies }),
       peer: peerContestant(peer, {
         env: {
           DATA: "length",

@@ -4,7 +4,7 @@
 
 Reference: the checkpoint llama_tied. Policy: the same with the adapter of policy.py folded into its
 weights for the preference (1, 0). The pairs are those of policy.py that dimension 0 labels, as text
-of a word-level tokenizer whose word t17 is the id 17, so that TRL's own preparation runs on them.
+of a word-level tokenizer whose word <17> is the id 17, so that TRL's own preparation runs on them.
 """
 import json
 import os
@@ -44,12 +44,12 @@ def fold(model):
 def main():
     policy, reference = load(), load()
     fold(policy)
-    words = Tokenizer(models.WordLevel({f"t{i}": i for i in range(64)}, unk_token="t0"))
+    words = Tokenizer(models.WordLevel({f"<{i}>": i for i in range(64)}, unk_token="<0>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="t2", pad_token="t0")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<2>", pad_token="<0>")
 
     def text(ids):
-        return "".join(f" t{i}" for i in ids)
+        return "".join(f" <{i}>" for i in ids)
 
     used = [pair for pair in PAIRS if pair["better"][0] is not None]
     rows = [{"prompt": text(pair["prompt"]).strip(),

@@ -2,6 +2,7 @@
 // ../shared/bench/peer_dpo_step.py, through the trainer that users run. A process of its own; the
 // first iteration compiles and is for the reader to leave out.
 import type { Policy } from "../../../core/models/policy.ts";
+import type { Pack } from "../../../core/text/pack.ts";
 import { printResult } from "../../../commands/output.ts";
 import { batch } from "../shape.ts";
 import { openStep, startSteps, stepConfig } from "./step.ts";
@@ -34,6 +35,7 @@ function timedPolicy(policy: Policy): Policy {
   return {
     ...policy,
     async logProbsWithGradient(pack, preferences) {
+      requireWholeBatch(pack);
       const start = performance.now();
       const trace = await policy.logProbsWithGradient(pack, preferences);
       spent.forward += secondsSince(start);
@@ -48,6 +50,17 @@ function timedPolicy(policy: Policy): Policy {
       };
     },
   };
+}
+
+/** However sequences are packed, a step that computed less than the peer's must not be timed. */
+function requireWholeBatch({ rows, length, predicting }: Pack): void {
+  const scored = batch.rows * (batch.length - 1);
+  if (rows !== batch.rows || length !== batch.length || predicting.length !== scored) {
+    throw new Error(
+      `Cannot measure the step: expected ${batch.rows} rows of ${batch.length} tokens, ${scored} ` +
+        `of them scored, got ${rows} rows of ${length}, ${predicting.length} scored`,
+    );
+  }
 }
 
 function secondsSince(start: number): number {

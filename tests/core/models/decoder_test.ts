@@ -119,6 +119,7 @@ eachEngine("block() with maps that answer zero passes its input on", async (engi
     const [cos, sin, mask] = attentionContext(engine, decoder)(
       tf.tensor2d([[0, 1, 2], [0, 1, 0]], [2, 3], "int32"),
       tf.tensor2d([[1, 1, 1], [2, 2, 3]], [2, 3], "int32"),
+      tf.zeros([2, 3], "int32"),
     ) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
     const norm = tf.ones([config.width]);
     return block(x, { input_layernorm: norm, post_attention_layernorm: norm }, {
@@ -132,32 +133,45 @@ eachEngine("block() with maps that answer zero passes its input on", async (engi
   decoder.dispose();
 });
 
-eachEngine("attentionContext() allows a token itself and what precedes it in its sequence", async (engine) => {
+eachEngine("attentionContext() shows a token its prompt, its branch up to itself, no more", async (engine) => {
   const decoder = await holdGolden(engine, "llama_tied");
   const prepare = engine.compile(attentionContext(engine, decoder));
-  // one row: a sequence of two tokens, another of two, one empty place
-  const inputs = [
-    tf.tensor2d([[0, 1, 0, 1, 0]], [1, 5], "int32"),
-    tf.tensor2d([[1, 1, 2, 2, 0]], [1, 5], "int32"),
+  // one row: a prompt of two tokens with responses of two and one, a sequence of one and one token,
+  // two empty places
+  const rows = [
+    [0, 1, 2, 3, 2, 0, 1, 0, 0], // positions
+    [1, 1, 1, 1, 1, 3, 3, 0, 0], // segments
+    [0, 0, 1, 1, 2, 0, 1, 0, 0], // branches
   ];
+  const inputs = rows.map((row) => tf.tensor2d([row], [1, 9], "int32"));
   const outputs = prepare(...inputs);
   const mask = await outputs[2]?.array() as number[][][][];
   const allowed = mask[0]?.[0]?.map((row) => row.map((value) => value === 0 ? 1 : 0).join(""));
-  assert.deepEqual(allowed, ["10000", "11000", "00100", "00110", "00001"]);
-  assert.deepEqual(outputs.map(({ shape }) => shape), [[1, 5, 1, 8], [1, 5, 1, 8], [1, 1, 5, 5]]);
+  assert.deepEqual(allowed, [
+    "100000000",
+    "110000000",
+    "111000000",
+    "111100000",
+    "110010000", // not the other response, though it stands at the same position
+    "000001000",
+    "000001100",
+    "000000011", // nobody reads what empty places compute
+    "000000011",
+  ]);
+  assert.deepEqual(outputs.map(({ shape }) => shape), [[1, 9, 1, 8], [1, 9, 1, 8], [1, 1, 9, 9]]);
   [...inputs, ...outputs].forEach((tensor) => tensor.dispose());
   decoder.dispose();
 });
 
-eachEngine("attentionContext() compiles for rows of two thousand tokens", (engine) => {
+eachEngine("attentionContext() compiles for rows of more than a thousand tokens", (engine) => {
   const config = { headDim: 4, ropeTheta: 10000, ropeScaling: null };
   const prepare = engine.compile(attentionContext(engine, { config } as HeldDecoder));
-  const T = 2048;
+  const T = 1200; // a T × T constant would be too large for a graph
   const positions = tf.tensor2d(Int32Array.from({ length: T }, (_, t) => t), [1, T], "int32");
-  const segments = tf.ones([1, T], "int32");
-  const outputs = prepare(positions, segments);
+  const [segments, branches] = [tf.ones([1, T], "int32"), tf.zeros([1, T], "int32")];
+  const outputs = prepare(positions, segments, branches);
   assert.deepEqual(outputs[2]?.shape, [1, 1, T, T]);
-  [positions, segments, ...outputs].forEach((tensor) => tensor.dispose());
+  [positions, segments, branches, ...outputs].forEach((tensor) => tensor.dispose());
 });
 
 Deno.test("mapShape() refuses a map that a block does not have", () => {

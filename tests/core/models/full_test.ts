@@ -161,6 +161,17 @@ eachEngine("logProbs() of a sequence alone and packed with others are the same",
   dispose(weights);
 });
 
+eachEngine("logProbs() refuses packs whose sequences share a prompt", async (engine) => {
+  const decoder = createFullDecoder(engine, config);
+  const prompt = Int32Array.of(0, 5);
+  const sequences = [4, 6].map((token) => ({ prompt, response: Int32Array.of(token, 1) }));
+  const none: number[] = [];
+  const options = { rowLength: 16, maxTokens: 16, preferences: [none, none] };
+  const [pack] = packSequences(sequences, options);
+  assert.ok(pack);
+  await assert.rejects(decoder.logProbs([], pack), RangeError);
+});
+
 eachEngine("logProbs() are those of the policy on the same weights", async (engine) => {
   for (const tiedHead of [true, false]) {
     const own = { ...config, tiedHead };

@@ -52,30 +52,34 @@ async function summed(
   return sums;
 }
 
-/** Gradients by parameter name of Σ slopes[s]·log π(sequence s), and the values (S). */
+/** Values (S), and gradients by parameter name of Σ slopes[s]·log π(sequence s). */
 async function gradientsOf(
   policy: Policy,
   names: string[][],
-  { sequences, preferences, slopes, rowLength = 32 }: {
+  { sequences, preferences, slopes, share = false }: {
     sequences: Sequence[];
     preferences: number[][];
-    slopes: (values: Float32Array) => ArrayLike<number> | Promise<ArrayLike<number>>;
-    rowLength?: number;
+    slopes: (values: Float32Array) => ArrayLike<number>;
+    share?: boolean;
   },
-): Promise<{ values: Float32Array; gradients: StoredParameters }> {
-  const [pack, more] = packSequences(sequences, { rowLength, maxTokens: 4096 });
+): Promise<{ values: Float32Array; gradients: StoredParameters; tokens: number }> {
+  const [pack, more] = packSequences(sequences, {
+    rowLength: 32,
+    maxTokens: 4096,
+    ...share && { preferences },
+  });
   assert(pack !== undefined && more === undefined);
   const trace = await policy.logProbsWithGradient(pack, preferences);
   const values = new Float32Array(sequences.length);
   pack.owners.forEach((owner, n) => {
     values[owner] = (values[owner] ?? 0) + (trace.values[n] ?? 0);
   });
-  const weights = await slopes(values);
+  const weights = slopes(values);
   const blocks = trace.backward(Float32Array.from(pack.owners, (owner) => weights[owner] ?? 0))
     .map((tensors, layer) => ({ names: names[layer] ?? [], tensors }));
   const gradients = await readParameters(blocks);
   disposeParameters(blocks);
-  return { values, gradients };
+  return { values, gradients, tokens: pack.segments.filter((segment) => segment > 0).length };
 }
 
 /** Tokens of the golden batch: sequences in the order that DPO expects, and its examples. */
@@ -214,6 +218,36 @@ eachEngine("logProbs(): a sequence scores alone as it does among others", async 
   }
   const small = await summed(adapted.policy, sequences, { preferences, maxTokens: 32 });
   assertNear(small, packed, { tolerance: 1e-5, what: "one row a pack" });
+  adapted.dispose();
+  decoder.dispose();
+});
+
+eachEngine("a prompt shared by responses gives the log-probabilities and gradients of its copies", async (engine) => {
+  const decoder = await holdGolden(engine, "llama_tied");
+  const [first, second, ...answers] = randomSequences(
+    new Random(8),
+    [[4, 5], [3, 1], [1, 4], [1, 1], [1, 6]],
+  );
+  assert(first && second);
+  const sequences = [
+    first,
+    second,
+    ...answers.map(({ response }) => ({ prompt: first.prompt, response })),
+    { prompt: second.prompt, response: first.response },
+  ];
+  const [one, other] = [[0.3, 0.7], [0.9, 0.1]];
+  const preferences = [one, one, one, other, one, other];
+  const slopes = [1, -0.5, 2, 0.7, -1.3, 0.4];
+  const adapted = adaptedPolicy(engine, decoder, formulaParameters(adapter, decoder.config));
+  const names = adapted.parameters.map(({ names }) => names);
+  const options = { sequences, preferences, slopes: () => slopes };
+  const copies = await gradientsOf(adapted.policy, names, options);
+  const shared = await gradientsOf(adapted.policy, names, { ...options, share: true });
+  assert(shared.tokens < copies.tokens, "no prompt was shared");
+  assertNear(shared.values, copies.values, { tolerance: 1e-5 });
+  for (const [name, { values }] of copies.gradients) {
+    assertNear(shared.gradients.get(name)?.values ?? [], values, { tolerance: 1e-4, what: name });
+  }
   adapted.dispose();
   decoder.dispose();
 });
