@@ -33,27 +33,29 @@ for (const name of names) {
       (whyMissing(name) === null ? "" : `: skipped, ${whyMissing(name)}`),
     ignore: whyMissing(name) !== null,
     async fn() {
-      const workers = [1, 1, 2].map((threads) => startWorker(name, threads));
-      await Promise.all(workers.map((worker) => worker.next())); // all are open
+      const workers = [1, 1, 2].map((threads) => ({ threads, ...startWorker() }));
+      const hear = () => Promise.all(workers.map((worker) => worker.next()));
+      assert.deepEqual(await hear(), ["listening", "listening", "listening"]);
+      workers.forEach(({ post, threads }) => post({ engine: name, threads }));
+      assert.deepEqual(await hear(), ["ready", "ready", "ready"]); // all are open at once
       // questions to all of them before any answer is taken
       for (let round = 0; round < 5; round++) {
         workers.forEach(({ post }, w) => post(round + w));
-        const answers = await Promise.all(workers.map((worker) => worker.next()));
+        const answers = await hear();
         answers.forEach((answer, w) => {
           const x = round + w;
           assert.deepEqual(answer, { of: x, slopes: [18 * x, 18 * x], live: 1 });
         });
       }
       workers.forEach(({ post }) => post(null));
-      const ends = await Promise.all(workers.map((worker) => worker.next()));
-      assert.deepEqual(ends, ["closed", "closed", "closed"]);
+      assert.deepEqual(await hear(), ["closed", "closed", "closed"]);
       workers.forEach(({ stop }) => stop());
     },
   });
 }
 
-/** A Worker with an engine of its own; `next` gives its messages one by one. */
-function startWorker(engine: EngineName, threads: number) {
+/** A Worker that will own an engine; `next` gives its messages one by one. */
+function startWorker() {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   const arrived: unknown[] = [];
   let wake = () => {};
@@ -67,7 +69,6 @@ function startWorker(engine: EngineName, threads: number) {
     failure = new Error(event.message);
     wake();
   };
-  worker.postMessage({ engine, threads });
   return {
     post: (message: unknown) => worker.postMessage(message),
     stop: () => worker.terminate(),

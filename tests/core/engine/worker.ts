@@ -1,5 +1,5 @@
-// A worker of workers_test.ts: opens the engine that it is told to, answers each number with a
-// compiled gradient there, and leaves on null.
+// A Worker of engines_test.ts: says that it listens, opens the engine that it is told to, answers
+// each number with a compiled gradient there, and leaves on null.
 import * as tf from "@tensorflow/tfjs-core";
 import { type EngineName, withEngine } from "../../engines.ts";
 
@@ -34,3 +34,4 @@ scope.onmessage = async ({ data }: MessageEvent<{ engine: EngineName; threads: n
   scope.postMessage("closed");
   scope.close();
 };
+scope.postMessage("listening"); // what arrives while modules still load is lost
