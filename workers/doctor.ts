@@ -29,7 +29,11 @@ export async function runDoctor(
     const cores = navigator.hardwareConcurrency;
     found.push(`${cores} processor cores, ${Math.round(memoryBytes() / 2 ** 30)} GiB of memory`);
     if (engine.name === "wasm") {
-      advice.push("Python 3 with pip lets the native engine be fetched: about ten times faster");
+      advice.push(
+        "missing" in library && request.engine !== "wasm"
+          ? `The native engine is about ten times faster: ${library.missing}`
+          : "The native engine is about ten times faster: leave --engine wasm out",
+      );
     } else if (!engine.devices.some((device) => device.startsWith("gpu"))) {
       advice.push("An NVIDIA GPU with its driver would be used by itself");
     }

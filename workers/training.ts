@@ -161,7 +161,11 @@ async function driveAndFinish(session: Session, driven: Driven): Promise<TrainRe
         await report(session, parts.dimensions, { figures, tokens, seconds });
       }
     } else if (event.type === "evaluate") {
-      await showFront(session, driven, { name: `step-${event.step}`, step: event.step });
+      await showFront(session, driven, { name: `step-${event.step}`, step: event.step })
+        .catch((error) => {
+          // Stopped while measuring: the steps done so far are saved next, nothing is lost.
+          if (!options.signal.aborted) throw error;
+        });
     } else {
       const adapter = toTensors(await readParameters(parts.parameters));
       await run.saveCheckpoint(event.state.step, {

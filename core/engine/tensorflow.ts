@@ -5,6 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { AttributeType, Binding, type OpAttribute, type TensorMetadata } from "./binding.ts";
 import type { Engine, EngineOptions, TensorFunction } from "./engine.ts";
 import { DataType, openLibtensorflow } from "./libtensorflow.ts";
+import { quietly } from "./quiet.ts";
 import { recordFunction } from "./record.ts";
 
 /** The parts of tfjs-node's back end that we touch. */
@@ -26,8 +27,7 @@ interface StoredTensor {
 
 /** Opens libtensorflow in `directory` and makes it tfjs's back end on this thread. */
 export function openTensorflow(directory: string, options: EngineOptions): Engine {
-  const lib = openLibtensorflow(directory);
-  const binding = new Binding(lib, options.threads);
+  const binding = quietly(() => new Binding(openLibtensorflow(directory), options.threads));
   binding.device = chooseDevice(binding.devices, options.device);
   return new TensorflowEngine(binding, options);
 }

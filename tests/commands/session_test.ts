@@ -69,6 +69,18 @@ Deno.test("a run stopped by SIGTERM goes on with the same command to the same bi
   });
 });
 
+Deno.test("SIGTERM while a front is measured saves the steps done so far", async () => {
+  await inFolder(async (folder) => {
+    const args = ["train", "--output_dir", folder, ...short, "--eval_steps", "3", "--json"];
+    const stopped = await runMain([...args, "--save_steps", "100"], {
+      onError: (text) => text.includes("Measuring the front") ? "SIGTERM" : undefined,
+    });
+    assert.equal(stopped.code, 143, stopped.stderr);
+    assert.equal(JSON.parse(stopped.stdout).steps, 3);
+    assert.ok((await Deno.stat(join(folder, "checkpoint-3"))).isDirectory);
+  });
+});
+
 Deno.test("a run with other settings, a foreign folder and a held run are refused", async (t) => {
   await inFolder(async (folder) => {
     const first = await runMain(["train", "--output_dir", folder, "--json", ...short]);

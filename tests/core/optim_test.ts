@@ -20,7 +20,9 @@ golden.adamw.forEach((setting, index) => {
   const { lr, betas: [beta1 = 0, beta2 = 0], eps, weight_decay, clip } = setting;
   eachEngine(`adamW() follows torch.optim.AdamW, setting ${index}`, async (engine) => {
     const optimiser = adamW(engine, { beta1, beta2, epsilon: eps, weightDecay: weight_decay });
-    let parameters: tf.Tensor[] = golden.shapes.map((shape, k) => tf.tensor(formula(shape, k), shape));
+    let parameters: tf.Tensor[] = golden.shapes.map((shape, k) =>
+      tf.tensor(formula(shape, k), shape)
+    );
     let moments: Moments = optimiser.init(parameters);
     for (const [i, expected] of setting.steps.entries()) {
       const step = i + 1;

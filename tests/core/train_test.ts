@@ -204,39 +204,48 @@ eachEngine("train(): the same seed gives the same bits, another seed others", as
   world.decoder.dispose();
 }, { threads: 2 });
 
-for (const [what, changes] of Object.entries<Partial<RunConfig>>({
-  "a λ per pair": {},
-  "accumulation, one λ, Tchebycheff, penalty": {
-    gradient_accumulation_steps: 2,
-    preferences_per_step: 1,
-    aggregation: "tche",
-    orthogonality: 0.1,
-    max_tokens_per_pass: 64,
-    vertex_share: 0.3,
-    per_device_train_batch_size: 2,
-  },
-})) {
-  eachEngine(`train(): half a run and its resumption are the whole, bit for bit (${what})`, async (engine) => {
-    const steps = engine.name === "wasm" ? 4 : 20;
-    const world = await worldOf(engine, { max_steps: 2 * steps, save_steps: steps, ...changes });
-    const whole = await run(world);
-    const half = await run(world, { stopAfter: steps });
-    assert.equal(half.figures.length, steps);
-    const from = half.checkpoints.at(-1);
-    assert.equal(from?.state.step, steps);
-    const rest = await run(world, { from });
-    world.decoder.dispose();
-    assert.deepEqual([...half.figures, ...rest.figures], whole.figures);
-    assertSameParameters(rest.parameters, whole.parameters);
-    const [end, expected] = [rest.checkpoints.at(-1), whole.checkpoints.at(-1)];
-    assert(end && expected);
-    assertSameParameters(end.moments, expected.moments);
-    const { seconds: _, ...state } = end.state;
-    const { seconds: __, ...wanted } = expected.state;
-    assert.deepEqual(state, wanted);
-    assert.equal(whole.checkpoints.length, 2);
-    assertSameParameters(whole.checkpoints[0]?.parameters ?? new Map(), from?.parameters ?? new Map());
-  }, { threads: 2, dtype: "bfloat16" });
+for (
+  const [what, changes] of Object.entries<Partial<RunConfig>>({
+    "a λ per pair": {},
+    "accumulation, one λ, Tchebycheff, penalty": {
+      gradient_accumulation_steps: 2,
+      preferences_per_step: 1,
+      aggregation: "tche",
+      orthogonality: 0.1,
+      max_tokens_per_pass: 64,
+      vertex_share: 0.3,
+      per_device_train_batch_size: 2,
+    },
+  })
+) {
+  eachEngine(
+    `train(): half a run and its resumption are the whole, bit for bit (${what})`,
+    async (engine) => {
+      const steps = engine.name === "wasm" ? 4 : 20;
+      const world = await worldOf(engine, { max_steps: 2 * steps, save_steps: steps, ...changes });
+      const whole = await run(world);
+      const half = await run(world, { stopAfter: steps });
+      assert.equal(half.figures.length, steps);
+      const from = half.checkpoints.at(-1);
+      assert.equal(from?.state.step, steps);
+      const rest = await run(world, { from });
+      world.decoder.dispose();
+      assert.deepEqual([...half.figures, ...rest.figures], whole.figures);
+      assertSameParameters(rest.parameters, whole.parameters);
+      const [end, expected] = [rest.checkpoints.at(-1), whole.checkpoints.at(-1)];
+      assert(end && expected);
+      assertSameParameters(end.moments, expected.moments);
+      const { seconds: _, ...state } = end.state;
+      const { seconds: __, ...wanted } = expected.state;
+      assert.deepEqual(state, wanted);
+      assert.equal(whole.checkpoints.length, 2);
+      assertSameParameters(
+        whole.checkpoints[0]?.parameters ?? new Map(),
+        from?.parameters ?? new Map(),
+      );
+    },
+    { threads: 2, dtype: "bfloat16" },
+  );
 }
 
 eachEngine("train(): accumulated micro-steps make one step of their mean", async (engine) => {
@@ -249,7 +258,11 @@ eachEngine("train(): accumulated micro-steps make one step of their mean", async
     parts.aggregation = { ...aggregations.ls, loss: (losses) => tf.mean(losses, 1) };
   };
   const whole = await run(world, { alter });
-  const split = configOf({ ...config, per_device_train_batch_size: 2, gradient_accumulation_steps: 2 });
+  const split = configOf({
+    ...config,
+    per_device_train_batch_size: 2,
+    gradient_accumulation_steps: 2,
+  });
   const accumulated = await run({ ...world, config: split }, { alter });
   world.decoder.dispose();
   const [a, b] = [whole.figures[0], accumulated.figures[0]];
@@ -260,28 +273,36 @@ eachEngine("train(): accumulated micro-steps make one step of their mean", async
 eachEngine("train(): a batch in several passes makes the step of one pass", async (engine) => {
   const world = await worldOf(engine, { max_steps: 2 });
   const whole = await run(world);
-  const several = await run({ ...world, config: configOf({ max_steps: 2, max_tokens_per_pass: 32 }) });
+  const several = await run({
+    ...world,
+    config: configOf({ max_steps: 2, max_tokens_per_pass: 32 }),
+  });
   world.decoder.dispose();
   for (const [i, { loss, losses, gradNorm }] of whole.figures.entries()) {
     const found = several.figures[i];
-    assertNear([found?.loss ?? NaN, ...found?.losses ?? []], [loss, ...losses], { tolerance: 1e-5 });
+    assertNear([found?.loss ?? NaN, ...found?.losses ?? []], [loss, ...losses], {
+      tolerance: 1e-5,
+    });
     assertNear([found?.gradNorm ?? NaN], [gradNorm], { tolerance: 1e-4 });
   }
 });
 
-eachEngine("train(): the adapter of three dimensions, and one λ for a whole step", async (engine) => {
-  for (const preferences_per_step of [0, 1]) {
-    const pairs = pairsOf(9, { dimensions: 3 });
-    const world = await worldOf(engine, { preferences_per_step }, { dimensions: 3, pairs });
-    const { figures, parameters } = await run(world);
-    world.decoder.dispose();
-    assert.deepEqual(parameters.get("model.layers.0.mlp.up_proj.V")?.shape, [16, 5]);
-    for (const { loss, losses, accuracies } of figures) {
-      assert([loss, ...losses, ...accuracies].every(Number.isFinite));
-      assert.equal(losses.length, 3);
+eachEngine(
+  "train(): the adapter of three dimensions, and one λ for a whole step",
+  async (engine) => {
+    for (const preferences_per_step of [0, 1]) {
+      const pairs = pairsOf(9, { dimensions: 3 });
+      const world = await worldOf(engine, { preferences_per_step }, { dimensions: 3, pairs });
+      const { figures, parameters } = await run(world);
+      world.decoder.dispose();
+      assert.deepEqual(parameters.get("model.layers.0.mlp.up_proj.V")?.shape, [16, 5]);
+      for (const { loss, losses, accuracies } of figures) {
+        assert([loss, ...losses, ...accuracies].every(Number.isFinite));
+        assert.equal(losses.length, 3);
+      }
     }
-  }
-});
+  },
+);
 
 eachEngine("train(): λ and the number of groups reach the aggregation", async (engine) => {
   for (const [preferences_per_step, groups] of [[1, 1], [2, 2], [0, 3]] as const) {
@@ -322,7 +343,10 @@ eachEngine("train(): the orthogonality penalty reaches U and V", async (engine) 
 eachEngine("train(): clipping bounds the step, not the reported norm", async (engine) => {
   const world = await worldOf(engine, { max_steps: 1, max_grad_norm: 1e-3, adam_epsilon: 1 });
   const clipped = await run(world);
-  const free = await run({ ...world, config: configOf({ max_steps: 1, max_grad_norm: 0, adam_epsilon: 1 }) });
+  const free = await run({
+    ...world,
+    config: configOf({ max_steps: 1, max_grad_norm: 0, adam_epsilon: 1 }),
+  });
   world.decoder.dispose();
   assert.equal(clipped.figures[0]?.gradNorm, free.figures[0]?.gradNorm);
   const norm = free.figures[0]?.gradNorm ?? NaN;
@@ -333,77 +357,88 @@ eachEngine("train(): clipping bounds the step, not the reported norm", async (en
   assertNear([scale(clipped) / scale(free)], [1e-3 / norm], { tolerance: 0.1 });
 });
 
-eachEngine("train(): a number that is not finite stops it, named, and is never kept", async (engine, t) => {
-  const poison = (parts: TrainParts) => {
-    const [tensor] = parts.parameters[0]?.tensors.splice(0, 1) ?? [];
-    assert(tensor);
-    parts.parameters[0]?.tensors.unshift(tf.fill(tensor.shape, NaN));
-    tensor.dispose();
-  };
-  const cases: [string, Partial<RunConfig>, (parts: TrainParts) => void, RegExp][] = [
-    [
-      "a reference score",
-      {},
-      ({ referenceLogProbs }) => referenceLogProbs.fill(NaN),
-      /finite loss of dimension helpful at step 1 with λ \[0\.\d{3},0\.\d{3}\], \[/,
-    ],
-    ["a parameter", {}, poison, /finite loss of dimension helpful at step 1 with λ \[/],
-    ["a huge learning rate", { learning_rate: 1e30 }, () => {}, /step [234] with λ \[/],
-    [
-      "a gradient",
-      {},
-      (parts) => {
-        parts.aggregation = {
-          ...aggregations.ls,
-          loss: (losses) => tf.mul(tf.sqrt(tf.mul(tf.mean(losses, 1), 0)), 1),
-        };
-      },
-      /finite gradient at step 1 with λ \[/,
-    ],
-  ];
-  for (const [what, changes, alter, message] of cases) {
-    await t.step(what, async () => {
-      const world = await worldOf(engine, changes);
-      const live = { tfjs: tf.memory().numTensors, engine: engine.liveTensors() };
-      const seen: Outcome["checkpoints"] = [];
-      await assert.rejects(
-        run(world, { alter }).then(({ checkpoints }) => seen.push(...checkpoints)),
-        (error) => error instanceof DivergedError && message.test(error.message),
-      );
-      assert.deepEqual(seen, []);
-      assert.deepEqual({ tfjs: tf.memory().numTensors, engine: engine.liveTensors() }, live);
-      world.decoder.dispose();
-    });
-  }
-});
+eachEngine(
+  "train(): a number that is not finite stops it, named, and is never kept",
+  async (engine, t) => {
+    const poison = (parts: TrainParts) => {
+      const [tensor] = parts.parameters[0]?.tensors.splice(0, 1) ?? [];
+      assert(tensor);
+      parts.parameters[0]?.tensors.unshift(tf.fill(tensor.shape, NaN));
+      tensor.dispose();
+    };
+    const cases: [string, Partial<RunConfig>, (parts: TrainParts) => void, RegExp][] = [
+      [
+        "a reference score",
+        {},
+        ({ referenceLogProbs }) => referenceLogProbs.fill(NaN),
+        /finite loss of dimension helpful at step 1 with λ \[0\.\d{3},0\.\d{3}\], \[/,
+      ],
+      ["a parameter", {}, poison, /finite loss of dimension helpful at step 1 with λ \[/],
+      ["a huge learning rate", { learning_rate: 1e30 }, () => {}, /step [234] with λ \[/],
+      [
+        "a gradient",
+        {},
+        (parts) => {
+          parts.aggregation = {
+            ...aggregations.ls,
+            loss: (losses) => tf.mul(tf.sqrt(tf.mul(tf.mean(losses, 1), 0)), 1),
+          };
+        },
+        /finite gradient at step 1 with λ \[/,
+      ],
+    ];
+    for (const [what, changes, alter, message] of cases) {
+      await t.step(what, async () => {
+        const world = await worldOf(engine, changes);
+        const live = { tfjs: tf.memory().numTensors, engine: engine.liveTensors() };
+        const seen: Outcome["checkpoints"] = [];
+        await assert.rejects(
+          run(world, { alter }).then(({ checkpoints }) => seen.push(...checkpoints)),
+          (error) => error instanceof DivergedError && message.test(error.message),
+        );
+        assert.deepEqual(seen, []);
+        assert.deepEqual({ tfjs: tf.memory().numTensors, engine: engine.liveTensors() }, live);
+        world.decoder.dispose();
+      });
+    }
+  },
+);
 
-eachEngine("train(): no checkpoint holds a number that is not finite, even at the last step", async (engine) => {
-  // 1e39 is beyond float32: the update itself overflows, and no later loss would tell.
-  const world = await worldOf(engine, { learning_rate: 1e39, max_steps: 1 });
-  await assert.rejects(run(world), DivergedError);
-  world.decoder.dispose();
-});
+eachEngine(
+  "train(): no checkpoint holds a number that is not finite, even at the last step",
+  async (engine) => {
+    // 1e39 is beyond float32: the update itself overflows, and no later loss would tell.
+    const world = await worldOf(engine, { learning_rate: 1e39, max_steps: 1 });
+    await assert.rejects(run(world), DivergedError);
+    world.decoder.dispose();
+  },
+);
 
-eachEngine("train(): checkpoints, evaluations and the end come when they should", async (engine) => {
-  const world = await worldOf(engine, { max_steps: 7, save_steps: 3, eval_steps: 2 });
-  const { checkpoints } = await run(world);
-  assert.deepEqual(checkpoints.map(({ state }) => state.step), [3, 6, 7]);
-  const stopped = await run(world, { stopAfter: 4 });
-  assert.deepEqual(stopped.checkpoints.map(({ state }) => state.step), [3, 4]);
-  assert.equal(stopped.figures.length, 4);
-  const nothing = await run(world, { from: checkpoints.at(-1) });
-  assert.deepEqual([nothing.figures, nothing.checkpoints], [[], []]);
-  const moments = checkpoints[0]?.moments;
-  assert.deepEqual([...moments?.keys() ?? []].slice(0, 2), [
-    "m.model.layers.0.self_attn.q_proj.V",
-    "m.model.layers.0.self_attn.q_proj.U",
-  ]);
-  await assert.rejects(
-    run(world, { from: { ...checkpoints[0], moments: new Map() } as Outcome["checkpoints"][number] }),
-    /optimiser state lacks m\.model/,
-  );
-  world.decoder.dispose();
-});
+eachEngine(
+  "train(): checkpoints, evaluations and the end come when they should",
+  async (engine) => {
+    const world = await worldOf(engine, { max_steps: 7, save_steps: 3, eval_steps: 2 });
+    const { checkpoints } = await run(world);
+    assert.deepEqual(checkpoints.map(({ state }) => state.step), [3, 6, 7]);
+    const stopped = await run(world, { stopAfter: 4 });
+    assert.deepEqual(stopped.checkpoints.map(({ state }) => state.step), [3, 4]);
+    assert.equal(stopped.figures.length, 4);
+    const nothing = await run(world, { from: checkpoints.at(-1) });
+    assert.deepEqual([nothing.figures, nothing.checkpoints], [[], []]);
+    const moments = checkpoints[0]?.moments;
+    assert.deepEqual([...moments?.keys() ?? []].slice(0, 2), [
+      "m.model.layers.0.self_attn.q_proj.V",
+      "m.model.layers.0.self_attn.q_proj.U",
+    ]);
+    await assert.rejects(
+      run(world, {
+        from: { ...checkpoints[0], moments: new Map() } as Outcome["checkpoints"][number],
+      }),
+      /optimiser state lacks m\.model/,
+    );
+    world.decoder.dispose();
+  },
+);
 
 Deno.test("totalSteps(): max_steps, or as many as the epochs take", () => {
   const sampler = new PairSampler(pairsOf(10), 2, new Random(1)); // five pairs a dimension

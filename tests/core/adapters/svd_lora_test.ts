@@ -3,7 +3,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import type { AdapterOptions, ParameterValues } from "../../../core/adapters/adapter.ts";
 import { adapters } from "../../../core/adapters/mod.ts";
-import { adaptedMaps, disposeParameters, initParameters } from "../../../core/adapters/parameters.ts";
+import {
+  adaptedMaps,
+  disposeParameters,
+  initParameters,
+} from "../../../core/adapters/parameters.ts";
 import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import type { Engine } from "../../../core/engine/mod.ts";
 import { blockMaps } from "../../../core/models/decoder.ts";
@@ -14,12 +18,7 @@ import { packSequences } from "../../../core/text/pack.ts";
 import { openModel } from "../../../data/models.ts";
 import { eachEngine } from "../../engines.ts";
 import { assertNear, assertSameBits, largestDifference } from "../../near.ts";
-import {
-  formulaParameters,
-  holdGolden,
-  load,
-  randomSequences,
-} from "../models/golden_models.ts";
+import { formulaParameters, holdGolden, load, randomSequences } from "../models/golden_models.ts";
 
 const options: AdapterOptions = { rank: 3, objectives: 2, alpha: 20, init: "orthonormal" };
 
@@ -130,17 +129,20 @@ eachEngine("penalty() worked by hand, and its gradient", async (engine) => {
   [value, ...grads, ...rest].forEach((tensor) => tensor.dispose());
 });
 
-eachEngine("init() orthonormal: rows of U and columns of V, so that the penalty is zero", async (engine) => {
-  void engine;
-  const adapter = svdLora(options);
-  const parameters = adapter.init({ in: 40, out: 12 }, new Random(9));
-  assert.deepEqual(parameters.map(({ shape }) => shape), [[40, 5], [5, 12], [3], [1]]);
-  const penalty = tf.tidy(() => adapter.penalty(tensorsOf(parameters)));
-  assertNear(await penalty.data(), [0], { tolerance: 1e-10 });
-  penalty.dispose();
-  for (const { values } of parameters.slice(2)) assert(values.every((value) => value === 0));
-  assert.throws(() => adapter.init({ in: 4, out: 12 }, new Random(9)), RangeError);
-});
+eachEngine(
+  "init() orthonormal: rows of U and columns of V, so that the penalty is zero",
+  async (engine) => {
+    void engine;
+    const adapter = svdLora(options);
+    const parameters = adapter.init({ in: 40, out: 12 }, new Random(9));
+    assert.deepEqual(parameters.map(({ shape }) => shape), [[40, 5], [5, 12], [3], [1]]);
+    const penalty = tf.tidy(() => adapter.penalty(tensorsOf(parameters)));
+    assertNear(await penalty.data(), [0], { tolerance: 1e-10 });
+    penalty.dispose();
+    for (const { values } of parameters.slice(2)) assert(values.every((value) => value === 0));
+    assert.throws(() => adapter.init({ in: 4, out: 12 }, new Random(9)), RangeError);
+  },
+);
 
 Deno.test("init() gaussian has standard deviation 0.02; the same seed gives the same numbers", () => {
   const adapter = svdLora({ ...options, init: "gaussian" });

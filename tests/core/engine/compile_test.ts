@@ -21,7 +21,12 @@ const cases: Record<string, Case> = {
     shapes: [[5]],
     fn: (x) => {
       const positive = tf.add(tf.abs(t(x)), 0.5);
-      return tf.addN([tf.exp(tf.neg(t(x))), tf.log(positive), tf.sqrt(positive), tf.rsqrt(positive)]);
+      return tf.addN([
+        tf.exp(tf.neg(t(x))),
+        tf.log(positive),
+        tf.sqrt(positive),
+        tf.rsqrt(positive),
+      ]);
     },
   },
   "sigmoid, tanh, softplus, relu": {
@@ -38,8 +43,7 @@ const cases: Record<string, Case> = {
   },
   "sum, mean, max over axes": {
     shapes: [[3, 4, 2]],
-    fn: (x) =>
-      tf.add(tf.sum(t(x), [0, 2]), tf.mul(tf.mean(t(x), [0, 2]), tf.max(t(x), [0, 2]))),
+    fn: (x) => tf.add(tf.sum(t(x), [0, 2]), tf.mul(tf.mean(t(x), [0, 2]), tf.max(t(x), [0, 2]))),
   },
   "softmax and logSoftmax": {
     shapes: [[3, 6]],
@@ -52,7 +56,10 @@ const cases: Record<string, Case> = {
   "concat, split, stack, unstack": {
     shapes: [[2, 4], [2, 3]],
     fn: (a, b) => {
-      const [left, right] = tf.split(tf.concat([t(a), t(b), t(b)], 1), 2, 1) as [tf.Tensor, tf.Tensor];
+      const [left, right] = tf.split(tf.concat([t(a), t(b), t(b)], 1), 2, 1) as [
+        tf.Tensor,
+        tf.Tensor,
+      ];
       return tf.stack(tf.unstack(tf.add(left, right), 1), 0);
     },
   },
@@ -62,6 +69,7 @@ const cases: Record<string, Case> = {
   },
   "comparison and where": {
     shapes: [[3, 3], [3, 3]],
+    noGradient: true, // tfjs has none for the comparison
     fn: (a, b) => tf.where(tf.greater(t(a), t(b)), t(a), t(b)),
   },
   "logicalAnd, logicalOr, equal": {
@@ -95,7 +103,10 @@ function m(x: tf.Tensor | undefined): tf.Tensor2D {
 function inputsFor(shapes: number[][], phase = 0): tf.Tensor[] {
   return shapes.map((shape, k) => {
     const length = shape.reduce((a, b) => a * b, 1);
-    const values = Float32Array.from({ length }, (_, i) => Math.sin(1 + i * 1.7 + k + phase) + 0.01);
+    const values = Float32Array.from(
+      { length },
+      (_, i) => Math.sin(1 + i * 1.7 + k + phase) + 0.01,
+    );
     return tf.tensor(values, shape);
   });
 }
@@ -121,7 +132,11 @@ for (const [name, { shapes, fn, noGradient = false }] of Object.entries(cases)) 
   });
 }
 
-async function compareGradients(engine: Engine, fn: Case["fn"], inputs: tf.Tensor[]): Promise<void> {
+async function compareGradients(
+  engine: Engine,
+  fn: Case["fn"],
+  inputs: tf.Tensor[],
+): Promise<void> {
   // Σ y² has a gradient that depends on everything
   const objective = (...args: tf.Tensor[]) => tf.sum(tf.square(fn(...args))) as tf.Scalar;
   const eager = tf.tidy(() => tf.grads(objective)(inputs));
@@ -215,7 +230,7 @@ eachEngine("a compiled function neither keeps nor loses tensors", (engine) => {
     dispose(...results);
   }
   assert.deepEqual({ tfjs: tf.memory().numTensors, engine: engine.liveTensors() }, before);
-  tf.tidy(() => compiled(x, y)); // a scope frees them too
+  tf.tidy(() => void compiled(x, y)); // a scope frees them too
   assert.deepEqual({ tfjs: tf.memory().numTensors, engine: engine.liveTensors() }, before);
   dispose(x, y);
 });

@@ -35,7 +35,10 @@ function product(x: Float32Array, weight: Float32Array, transposed: boolean): nu
 for (const dtype of ["float32", "bfloat16"] as const) {
   // TensorFlow may hand back the product itself in bfloat16: one more rounding, of 2⁻⁹ at most.
   const tolerance = dtype === "float32" ? 2e-5 : 2 ** -8;
-  const options = { dtype, ...dtype === "bfloat16" && { engines: ["tensorflow"] as ["tensorflow"] } };
+  const options = {
+    dtype,
+    ...dtype === "bfloat16" && { engines: ["tensorflow"] as ["tensorflow"] },
+  };
 
   eachEngine(`project() equals the product in double precision, ${dtype}`, async (engine) => {
     const [x, w] = [gaussian(N * IN, 1), gaussian(OUT * IN, 2)];

@@ -26,7 +26,11 @@ scope.onmessage = async ({ data }: MessageEvent<{ engine: EngineName; threads: n
       const [result] = slope(x, weight);
       const values = await result?.data() ?? [];
       [x, result].forEach((tensor) => tensor?.dispose());
-      scope.postMessage({ of: data, slopes: [values[0], values[1999]], live: engine.liveTensors() });
+      scope.postMessage({
+        of: data,
+        slopes: [values[0], values[1999]],
+        live: engine.liveTensors(),
+      });
     };
     scope.postMessage("ready");
     await closed;

@@ -2,11 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import { disposeParameters } from "../../../core/adapters/parameters.ts";
-import {
-  implicitAccuracies,
-  pairSequences,
-  scoreSequences,
-} from "../../../core/front/evaluate.ts";
+import { implicitAccuracies, pairSequences, scoreSequences } from "../../../core/front/evaluate.ts";
 import { createPolicy, type Policy } from "../../../core/models/policy.ts";
 import { latticeGrid } from "../../../core/preference.ts";
 import { Random } from "../../../core/random.ts";
@@ -65,24 +61,27 @@ eachEngine("scoreSequences(): several λ in one pass score as one λ at a time",
 });
 
 Deno.test("scoreSequences() sums response tokens by sequence and grid point, in any packing", async () => {
-  await fc.assert(fc.asyncProperty(
-    fc.integer({ min: 1, max: 12 }),
-    fc.integer({ min: 1, max: 6 }),
-    fc.integer({ min: 16, max: 200 }),
-    async (pairCount, points, maxTokens) => {
-      const pairs = pairsOf(Array.from({ length: pairCount }, () => [0]));
-      const sequences = pairSequences(pairs);
-      const grid = Array.from({ length: points }, (_, n) => [n / 8, 1 - n / 8]);
-      const scores = await scoreSequences(formulaPolicy(), sequences, grid, {
-        rowLength: 16,
-        maxTokens,
-      });
-      const expected = grid.map(([weight = 0]) =>
-        sequences.map(({ response }) => response.reduce((sum, token) => sum - token * weight, 0))
-      );
-      scores.forEach((row, n) => assertNear(row, expected[n] ?? [], { tolerance: 1e-5 }));
-    },
-  ), { numRuns: 25 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 12 }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.integer({ min: 16, max: 200 }),
+      async (pairCount, points, maxTokens) => {
+        const pairs = pairsOf(Array.from({ length: pairCount }, () => [0]));
+        const sequences = pairSequences(pairs);
+        const grid = Array.from({ length: points }, (_, n) => [n / 8, 1 - n / 8]);
+        const scores = await scoreSequences(formulaPolicy(), sequences, grid, {
+          rowLength: 16,
+          maxTokens,
+        });
+        const expected = grid.map(([weight = 0]) =>
+          sequences.map(({ response }) => response.reduce((sum, token) => sum - token * weight, 0))
+        );
+        scores.forEach((row, n) => assertNear(row, expected[n] ?? [], { tolerance: 1e-5 }));
+      },
+    ),
+    { numRuns: 25 },
+  );
 });
 
 Deno.test("scoreSequences() reports progress, ends on it, and stops on its signal", async () => {
@@ -109,31 +108,37 @@ Deno.test("scoreSequences() reports progress, ends on it, and stops on its signa
   assert(calls.length <= 1);
 });
 
-eachEngine("the reference scores alike under every preference: scored once, it serves the whole grid", async (engine) => {
-  const decoder = await holdGolden(engine, "llama_tied");
-  const reference = createPolicy(engine, decoder, null);
-  const sequences = pairSequences(pairsOf([[0], [1], [1]]));
-  const options = { rowLength: 32, maxTokens: 128 };
-  const [once = new Float32Array()] = await scoreSequences(reference, sequences, [[]], options);
-  const grid = latticeGrid(2, 3);
-  for (const row of await scoreSequences(reference, sequences, grid, options)) {
-    assertNear(row, once, { tolerance: 1e-5 });
-  }
-  decoder.dispose();
-});
+eachEngine(
+  "the reference scores alike under every preference: scored once, it serves the whole grid",
+  async (engine) => {
+    const decoder = await holdGolden(engine, "llama_tied");
+    const reference = createPolicy(engine, decoder, null);
+    const sequences = pairSequences(pairsOf([[0], [1], [1]]));
+    const options = { rowLength: 32, maxTokens: 128 };
+    const [once = new Float32Array()] = await scoreSequences(reference, sequences, [[]], options);
+    const grid = latticeGrid(2, 3);
+    for (const row of await scoreSequences(reference, sequences, grid, options)) {
+      assertNear(row, once, { tolerance: 1e-5 });
+    }
+    decoder.dispose();
+  },
+);
 
-eachEngine("implicitAccuracies() of an untrained adapter are 0: every pair is a tie", async (engine) => {
-  const decoder = await holdGolden(engine, "llama_tied");
-  const policy = createPolicy(engine, decoder, null);
-  const pairs = pairsOf([[0, 1], [1, 0], [0, null]]);
-  const [scores = new Float32Array()] = await scoreSequences(policy, pairSequences(pairs), [[]], {
-    rowLength: 32,
-    maxTokens: 128,
-  });
-  const outcomes = implicitAccuracies(pairs, [scores], { reference: scores, dimensions: 2 });
-  assert.deepEqual(outcomes.map(({ values }) => values), [[[0, 0, 0]], [[0, 0]]]);
-  decoder.dispose();
-});
+eachEngine(
+  "implicitAccuracies() of an untrained adapter are 0: every pair is a tie",
+  async (engine) => {
+    const decoder = await holdGolden(engine, "llama_tied");
+    const policy = createPolicy(engine, decoder, null);
+    const pairs = pairsOf([[0, 1], [1, 0], [0, null]]);
+    const [scores = new Float32Array()] = await scoreSequences(policy, pairSequences(pairs), [[]], {
+      rowLength: 32,
+      maxTokens: 128,
+    });
+    const outcomes = implicitAccuracies(pairs, [scores], { reference: scores, dimensions: 2 });
+    assert.deepEqual(outcomes.map(({ values }) => values), [[[0, 0, 0]], [[0, 0]]]);
+    decoder.dispose();
+  },
+);
 
 Deno.test("implicitAccuracies() worked by hand: labels, missing labels, grid points, ties", () => {
   const pairs = pairsOf([[0, 1], [1, null], [null, 0]]);

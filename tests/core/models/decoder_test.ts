@@ -64,17 +64,21 @@ eachEngine("createPolicy(): logits equal transformers' on every checkpoint", asy
   }
 });
 
-eachEngine("createPolicy(): weights held in bfloat16 stay near the golden logits", async (engine) => {
-  assert.equal(engine.dtype, "bfloat16");
-  const decoder = await holdGolden(engine, "llama_tied");
-  const { logits, nextLogProbs } = await scored(engine, decoder, golden.ids);
-  decoder.dispose();
-  const expected = golden.logits.tied;
-  // 8 bits of mantissa: each product is off by up to 2⁻⁹, and here the logits spread by ±5
-  const off = largestDifference(logits.flat(), expected.flat());
-  assert(off > 1e-4 && off <= 0.15, `logits differ by ${off}`);
-  assertNear(nextLogProbs, nextOf(expected, golden.ids), { tolerance: 0.05 });
-}, { engines: ["tensorflow"], dtype: "bfloat16" });
+eachEngine(
+  "createPolicy(): weights held in bfloat16 stay near the golden logits",
+  async (engine) => {
+    assert.equal(engine.dtype, "bfloat16");
+    const decoder = await holdGolden(engine, "llama_tied");
+    const { logits, nextLogProbs } = await scored(engine, decoder, golden.ids);
+    decoder.dispose();
+    const expected = golden.logits.tied;
+    // 8 bits of mantissa: each product is off by up to 2⁻⁹, and here the logits spread by ±5
+    const off = largestDifference(logits.flat(), expected.flat());
+    assert(off > 1e-4 && off <= 0.15, `logits differ by ${off}`);
+    assertNear(nextLogProbs, nextOf(expected, golden.ids), { tolerance: 0.05 });
+  },
+  { engines: ["tensorflow"], dtype: "bfloat16" },
+);
 
 for (const [dtype, tolerance] of [["float32", 1e-4], ["bfloat16", 0.3]] as const) {
   const name = `createPolicy(): logits of SmolLM2-135M-Instruct equal transformers', ${dtype}`;
@@ -133,35 +137,38 @@ eachEngine("block() with maps that answer zero passes its input on", async (engi
   decoder.dispose();
 });
 
-eachEngine("attentionContext() shows a token its prompt, its branch up to itself, no more", async (engine) => {
-  const decoder = await holdGolden(engine, "llama_tied");
-  const prepare = engine.compile(attentionContext(engine, decoder));
-  // one row: a prompt of two tokens with responses of two and one, a sequence of one and one token,
-  // two empty places
-  const rows = [
-    [0, 1, 2, 3, 2, 0, 1, 0, 0], // positions
-    [1, 1, 1, 1, 1, 3, 3, 0, 0], // segments
-    [0, 0, 1, 1, 2, 0, 1, 0, 0], // branches
-  ];
-  const inputs = rows.map((row) => tf.tensor2d([row], [1, 9], "int32"));
-  const outputs = prepare(...inputs);
-  const mask = await outputs[2]?.array() as number[][][][];
-  const allowed = mask[0]?.[0]?.map((row) => row.map((value) => value === 0 ? 1 : 0).join(""));
-  assert.deepEqual(allowed, [
-    "100000000",
-    "110000000",
-    "111000000",
-    "111100000",
-    "110010000", // not the other response, though it stands at the same position
-    "000001000",
-    "000001100",
-    "000000011", // nobody reads what empty places compute
-    "000000011",
-  ]);
-  assert.deepEqual(outputs.map(({ shape }) => shape), [[1, 9, 1, 8], [1, 9, 1, 8], [1, 1, 9, 9]]);
-  [...inputs, ...outputs].forEach((tensor) => tensor.dispose());
-  decoder.dispose();
-});
+eachEngine(
+  "attentionContext() shows a token its prompt, its branch up to itself, no more",
+  async (engine) => {
+    const decoder = await holdGolden(engine, "llama_tied");
+    const prepare = engine.compile(attentionContext(engine, decoder));
+    // one row: a prompt of two tokens with responses of two and one, a sequence of one and one token,
+    // two empty places
+    const rows = [
+      [0, 1, 2, 3, 2, 0, 1, 0, 0], // positions
+      [1, 1, 1, 1, 1, 3, 3, 0, 0], // segments
+      [0, 0, 1, 1, 2, 0, 1, 0, 0], // branches
+    ];
+    const inputs = rows.map((row) => tf.tensor2d([row], [1, 9], "int32"));
+    const outputs = prepare(...inputs);
+    const mask = await outputs[2]?.array() as number[][][][];
+    const allowed = mask[0]?.[0]?.map((row) => row.map((value) => value === 0 ? 1 : 0).join(""));
+    assert.deepEqual(allowed, [
+      "100000000",
+      "110000000",
+      "111000000",
+      "111100000",
+      "110010000", // not the other response, though it stands at the same position
+      "000001000",
+      "000001100",
+      "000000011", // nobody reads what empty places compute
+      "000000011",
+    ]);
+    assert.deepEqual(outputs.map(({ shape }) => shape), [[1, 9, 1, 8], [1, 9, 1, 8], [1, 1, 9, 9]]);
+    [...inputs, ...outputs].forEach((tensor) => tensor.dispose());
+    decoder.dispose();
+  },
+);
 
 eachEngine("attentionContext() compiles for rows of more than a thousand tokens", (engine) => {
   const config = { headDim: 4, ropeTheta: 10000, ropeScaling: null };

@@ -67,7 +67,8 @@ export function randomSequences(
   lengths: [number, number][],
   vocabSize = 64,
 ): Sequence[] {
-  const ids = (count: number) => Int32Array.from({ length: count }, () => random.integer(vocabSize));
+  const ids = (count: number) =>
+    Int32Array.from({ length: count }, () => random.integer(vocabSize));
   return lengths.map(([prompt, response]) => ({ prompt: ids(prompt), response: ids(response) }));
 }
 

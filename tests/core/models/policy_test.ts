@@ -158,53 +158,59 @@ for (const kind of ["ls", "tche"] as const) {
   });
 }
 
-eachEngine("backward() agrees with finite differences in every kind of parameter", async (engine) => {
-  const decoder = await holdGolden(engine, "llama_untied_sharded");
-  const random = new Random(5);
-  const sequences = randomSequences(random, [[3, 4], [1, 6], [5, 2]]);
-  const preferences = [[0.2, 0.8], [1, 0], [0.6, 0.4]];
-  const slopes = [0.7, -1.1, 0.4];
-  const stored = formulaParameters(adapter, decoder.config);
-  const names = adaptedMaps(decoder.config, pattern);
-  const fresh = adaptedPolicy(engine, decoder, stored);
-  const { gradients } = await gradientsOf(
-    fresh.policy,
-    fresh.parameters.map(({ names }) => names),
-    { sequences, preferences, slopes: () => slopes },
-  );
-  fresh.dispose();
-  assert.equal(names.length, 2);
+eachEngine(
+  "backward() agrees with finite differences in every kind of parameter",
+  async (engine) => {
+    const decoder = await holdGolden(engine, "llama_untied_sharded");
+    const random = new Random(5);
+    const sequences = randomSequences(random, [[3, 4], [1, 6], [5, 2]]);
+    const preferences = [[0.2, 0.8], [1, 0], [0.6, 0.4]];
+    const slopes = [0.7, -1.1, 0.4];
+    const stored = formulaParameters(adapter, decoder.config);
+    const names = adaptedMaps(decoder.config, pattern);
+    const fresh = adaptedPolicy(engine, decoder, stored);
+    const { gradients } = await gradientsOf(
+      fresh.policy,
+      fresh.parameters.map(({ names }) => names),
+      { sequences, preferences, slopes: () => slopes },
+    );
+    fresh.dispose();
+    assert.equal(names.length, 2);
 
-  /** Σ slopes·log π with entry `at` of a parameter moved by `shift`. */
-  async function moved(name: string, at: number, shift: number): Promise<number> {
-    const values = stored.get(name)?.values.slice() ?? new Float32Array();
-    values[at] = (values[at] ?? 0) + shift;
-    const shape = stored.get(name)?.shape ?? [];
-    const changed = new Map(stored).set(name, { shape, values });
-    const { policy, dispose } = adaptedPolicy(engine, decoder, changed);
-    const sums = await summed(policy, sequences, { preferences });
-    dispose();
-    return sums.reduce((total, sum, s) => total + sum * (slopes[s] ?? 0), 0);
-  }
+    /** Σ slopes·log π with entry `at` of a parameter moved by `shift`. */
+    async function moved(name: string, at: number, shift: number): Promise<number> {
+      const values = stored.get(name)?.values.slice() ?? new Float32Array();
+      values[at] = (values[at] ?? 0) + shift;
+      const shape = stored.get(name)?.shape ?? [];
+      const changed = new Map(stored).set(name, { shape, values });
+      const { policy, dispose } = adaptedPolicy(engine, decoder, changed);
+      const sums = await summed(policy, sequences, { preferences });
+      dispose();
+      return sums.reduce((total, sum, s) => total + sum * (slopes[s] ?? 0), 0);
+    }
 
-  const h = 1e-2;
-  const checked = ["self_attn.k_proj", "mlp.down_proj"].flatMap((map) =>
-    adapter.parameterNames.map((parameter, i) => `model.layers.${i % 2}.${map}.${parameter}`)
-  );
-  for (const name of checked) {
-    const gradient = gradients.get(name)?.values ?? new Float32Array();
-    const at = Math.floor(gradient.length / 2);
-    const difference = (await moved(name, at, h) - await moved(name, at, -h)) / (2 * h);
-    const off = Math.abs((gradient[at] ?? NaN) - difference);
-    // a central difference is off by h²·f‴/6, and by float32 rounding of 20 divided by 2h: ~ 2e-4
-    assert(off <= 2e-3 * Math.max(1, Math.abs(difference)), `${name}[${at}]: ${off}`);
-  }
-  decoder.dispose();
-});
+    const h = 1e-2;
+    const checked = ["self_attn.k_proj", "mlp.down_proj"].flatMap((map) =>
+      adapter.parameterNames.map((parameter, i) => `model.layers.${i % 2}.${map}.${parameter}`)
+    );
+    for (const name of checked) {
+      const gradient = gradients.get(name)?.values ?? new Float32Array();
+      const at = Math.floor(gradient.length / 2);
+      const difference = (await moved(name, at, h) - await moved(name, at, -h)) / (2 * h);
+      const off = Math.abs((gradient[at] ?? NaN) - difference);
+      // a central difference is off by h²·f‴/6, and by float32 rounding of 20 divided by 2h: ~ 2e-4
+      assert(off <= 2e-3 * Math.max(1, Math.abs(difference)), `${name}[${at}]: ${off}`);
+    }
+    decoder.dispose();
+  },
+);
 
 eachEngine("logProbs(): a sequence scores alone as it does among others", async (engine) => {
   const decoder = await holdGolden(engine, "llama_tied");
-  const sequences = randomSequences(new Random(1), [[4, 5], [2, 9], [7, 3], [1, 1], [6, 6], [3, 8]]);
+  const sequences = randomSequences(new Random(1), [[4, 5], [2, 9], [7, 3], [1, 1], [6, 6], [
+    3,
+    8,
+  ]]);
   const preferences = sequences.map((_, s) => [s / 5, 1 - s / 5]);
   const adapted = adaptedPolicy(engine, decoder, formulaParameters(adapter, decoder.config));
   const packed = await summed(adapted.policy, sequences, { preferences });
@@ -222,35 +228,38 @@ eachEngine("logProbs(): a sequence scores alone as it does among others", async 
   decoder.dispose();
 });
 
-eachEngine("a prompt shared by responses gives the log-probabilities and gradients of its copies", async (engine) => {
-  const decoder = await holdGolden(engine, "llama_tied");
-  const [first, second, ...answers] = randomSequences(
-    new Random(8),
-    [[4, 5], [3, 1], [1, 4], [1, 1], [1, 6]],
-  );
-  assert(first && second);
-  const sequences = [
-    first,
-    second,
-    ...answers.map(({ response }) => ({ prompt: first.prompt, response })),
-    { prompt: second.prompt, response: first.response },
-  ];
-  const [one, other] = [[0.3, 0.7], [0.9, 0.1]];
-  const preferences = [one, one, one, other, one, other];
-  const slopes = [1, -0.5, 2, 0.7, -1.3, 0.4];
-  const adapted = adaptedPolicy(engine, decoder, formulaParameters(adapter, decoder.config));
-  const names = adapted.parameters.map(({ names }) => names);
-  const options = { sequences, preferences, slopes: () => slopes };
-  const copies = await gradientsOf(adapted.policy, names, options);
-  const shared = await gradientsOf(adapted.policy, names, { ...options, share: true });
-  assert(shared.tokens < copies.tokens, "no prompt was shared");
-  assertNear(shared.values, copies.values, { tolerance: 1e-5 });
-  for (const [name, { values }] of copies.gradients) {
-    assertNear(shared.gradients.get(name)?.values ?? [], values, { tolerance: 1e-4, what: name });
-  }
-  adapted.dispose();
-  decoder.dispose();
-});
+eachEngine(
+  "a prompt shared by responses gives the log-probabilities and gradients of its copies",
+  async (engine) => {
+    const decoder = await holdGolden(engine, "llama_tied");
+    const [first, second, ...answers] = randomSequences(
+      new Random(8),
+      [[4, 5], [3, 1], [1, 4], [1, 1], [1, 6]],
+    );
+    assert(first && second);
+    const sequences = [
+      first,
+      second,
+      ...answers.map(({ response }) => ({ prompt: first.prompt, response })),
+      { prompt: second.prompt, response: first.response },
+    ];
+    const [one, other] = [[0.3, 0.7], [0.9, 0.1]];
+    const preferences = [one, one, one, other, one, other];
+    const slopes = [1, -0.5, 2, 0.7, -1.3, 0.4];
+    const adapted = adaptedPolicy(engine, decoder, formulaParameters(adapter, decoder.config));
+    const names = adapted.parameters.map(({ names }) => names);
+    const options = { sequences, preferences, slopes: () => slopes };
+    const copies = await gradientsOf(adapted.policy, names, options);
+    const shared = await gradientsOf(adapted.policy, names, { ...options, share: true });
+    assert(shared.tokens < copies.tokens, "no prompt was shared");
+    assertNear(shared.values, copies.values, { tolerance: 1e-5 });
+    for (const [name, { values }] of copies.gradients) {
+      assertNear(shared.gradients.get(name)?.values ?? [], values, { tolerance: 1e-4, what: name });
+    }
+    adapted.dispose();
+    decoder.dispose();
+  },
+);
 
 eachEngine("logProbs(): rows of other preferences do not change a row's score", async (engine) => {
   const decoder = await holdGolden(engine, "llama_tied");
@@ -301,25 +310,28 @@ eachEngine("backward(): gradients of a batch are the sum of its sequences'", asy
   decoder.dispose();
 });
 
-eachEngine("logProbsWithGradient() gives the values of logProbs() and frees what it kept", async (engine) => {
-  const decoder = await holdGolden(engine, "llama_tied");
-  const [pack] = packSequences(randomSequences(new Random(4), [[4, 5], [2, 9]]), {
-    rowLength: 32,
-    maxTokens: 64,
-  });
-  assert(pack);
-  const preferences = [[0.4, 0.6], [0.1, 0.9]];
-  const adapted = adaptedPolicy(engine, decoder, formulaParameters(adapter, decoder.config));
-  const values = await adapted.policy.logProbs(pack, preferences);
-  const before = engine.liveTensors();
-  const trace = await adapted.policy.logProbsWithGradient(pack, preferences);
-  assertNear(trace.values, values, { tolerance: 1e-6 });
-  assert(engine.liveTensors() > before);
-  trace.dispose();
-  assert.equal(engine.liveTensors(), before);
-  adapted.dispose();
-  decoder.dispose();
-});
+eachEngine(
+  "logProbsWithGradient() gives the values of logProbs() and frees what it kept",
+  async (engine) => {
+    const decoder = await holdGolden(engine, "llama_tied");
+    const [pack] = packSequences(randomSequences(new Random(4), [[4, 5], [2, 9]]), {
+      rowLength: 32,
+      maxTokens: 64,
+    });
+    assert(pack);
+    const preferences = [[0.4, 0.6], [0.1, 0.9]];
+    const adapted = adaptedPolicy(engine, decoder, formulaParameters(adapter, decoder.config));
+    const values = await adapted.policy.logProbs(pack, preferences);
+    const before = engine.liveTensors();
+    const trace = await adapted.policy.logProbsWithGradient(pack, preferences);
+    assertNear(trace.values, values, { tolerance: 1e-6 });
+    assert(engine.liveTensors() > before);
+    trace.dispose();
+    assert.equal(engine.liveTensors(), before);
+    adapted.dispose();
+    decoder.dispose();
+  },
+);
 
 eachEngine("logProbs() takes new parameters at its next call", async (engine) => {
   const decoder = await holdGolden(engine, "llama_tied");

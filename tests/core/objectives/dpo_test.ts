@@ -141,43 +141,50 @@ eachEngine("losses() at the reference is log 2, and finite far away from it", (e
   assert(far.gradient.every(Number.isFinite));
 });
 
-eachEngine("sequences() and losses() reproduce the DPO loss and accuracy of TRL", async (engine) => {
-  const decoder = await holdGolden(engine, "llama_tied");
-  const { rank, objectives, alpha, beta } = policyGolden;
-  const adapter = svdLora({ rank, objectives, alpha, init: "gaussian" });
-  const parameters = load(adapter, decoder.config, formulaParameters(adapter, decoder.config));
-  // TRL saw the pairs that dimension 0 labels, and weights with the adapter folded in at (1, 0)
-  const examples = policyGolden.pairs.filter(({ better }) => better[0] !== null)
-    .map(({ prompt, responses, better }): TokenizedPair => ({
-      prompt: Int32Array.from(prompt),
-      responses: responses.map((ids) => Int32Array.from(ids)) as [Int32Array, Int32Array],
-      better: [better[0] as Label],
-    }));
-  const single = dpo({ beta, objectives: 1 });
-  const sequences = examples.flatMap(single.sequences);
-  const [pack] = packSequences(sequences, { rowLength: 32, maxTokens: 1024 });
-  assert(pack);
-  const preferences = sequences.map(() => trl.preference);
-  const sums = async (adapted: boolean) => {
-    const policy = createPolicy(engine, decoder, adapted ? { adapter, objectives, parameters } : null);
-    const values = await policy.logProbs(pack, preferences);
-    const totals = new Float32Array(sequences.length);
-    pack.owners.forEach((s, n) => totals[s] = (totals[s] ?? 0) + (values[n] ?? 0));
-    return totals;
-  };
-  const [policy, reference] = [await sums(true), await sums(false)];
-  const batch = { examples, groups: examples.map(() => 0), preferences: [[1]] };
-  const { losses } = lossesOf(batch, { policy: [...policy], reference: [...reference], beta });
-  assertNear(losses.flat(), [trl.loss], { tolerance: 1e-5 });
-  assertNear(single.accuracies(policy, reference, batch), [trl.metrics["rewards/accuracies"]]);
-  const margins = examples.map(({ better }, p) =>
-    beta * implicitMargin(policy, reference, p) * (better[0] === 0 ? 1 : -1)
-  );
-  const mean = margins.reduce((sum, margin) => sum + margin, 0) / margins.length;
-  assertNear([mean], [trl.metrics["rewards/margins"]], { tolerance: 1e-5 });
-  disposeParameters(parameters);
-  decoder.dispose();
-});
+eachEngine(
+  "sequences() and losses() reproduce the DPO loss and accuracy of TRL",
+  async (engine) => {
+    const decoder = await holdGolden(engine, "llama_tied");
+    const { rank, objectives, alpha, beta } = policyGolden;
+    const adapter = svdLora({ rank, objectives, alpha, init: "gaussian" });
+    const parameters = load(adapter, decoder.config, formulaParameters(adapter, decoder.config));
+    // TRL saw the pairs that dimension 0 labels, and weights with the adapter folded in at (1, 0)
+    const examples = policyGolden.pairs.filter(({ better }) => better[0] !== null)
+      .map(({ prompt, responses, better }): TokenizedPair => ({
+        prompt: Int32Array.from(prompt),
+        responses: responses.map((ids) => Int32Array.from(ids)) as [Int32Array, Int32Array],
+        better: [better[0] as Label],
+      }));
+    const single = dpo({ beta, objectives: 1 });
+    const sequences = examples.flatMap(single.sequences);
+    const [pack] = packSequences(sequences, { rowLength: 32, maxTokens: 1024 });
+    assert(pack);
+    const preferences = sequences.map(() => trl.preference);
+    const sums = async (adapted: boolean) => {
+      const policy = createPolicy(
+        engine,
+        decoder,
+        adapted ? { adapter, objectives, parameters } : null,
+      );
+      const values = await policy.logProbs(pack, preferences);
+      const totals = new Float32Array(sequences.length);
+      pack.owners.forEach((s, n) => totals[s] = (totals[s] ?? 0) + (values[n] ?? 0));
+      return totals;
+    };
+    const [policy, reference] = [await sums(true), await sums(false)];
+    const batch = { examples, groups: examples.map(() => 0), preferences: [[1]] };
+    const { losses } = lossesOf(batch, { policy: [...policy], reference: [...reference], beta });
+    assertNear(losses.flat(), [trl.loss], { tolerance: 1e-5 });
+    assertNear(single.accuracies(policy, reference, batch), [trl.metrics["rewards/accuracies"]]);
+    const margins = examples.map(({ better }, p) =>
+      beta * implicitMargin(policy, reference, p) * (better[0] === 0 ? 1 : -1)
+    );
+    const mean = margins.reduce((sum, margin) => sum + margin, 0) / margins.length;
+    assertNear([mean], [trl.metrics["rewards/margins"]], { tolerance: 1e-5 });
+    disposeParameters(parameters);
+    decoder.dispose();
+  },
+);
 
 Deno.test("accuracies() counts labelled pairs only; a tie is wrong, no label is NaN", () => {
   const { accuracies } = dpo({ beta: 0.1, objectives: 3 });

@@ -6,7 +6,10 @@ import { assertNear } from "../../near.ts";
 
 /** Sequences with responses of given lengths. */
 function sequencesOf(lengths: number[]) {
-  return lengths.map((length) => ({ prompt: Int32Array.of(1, 2), response: new Int32Array(length) }));
+  return lengths.map((length) => ({
+    prompt: Int32Array.of(1, 2),
+    response: new Int32Array(length),
+  }));
 }
 
 eachEngine("losses() is the mean over response tokens, worked by hand", (engine) => {

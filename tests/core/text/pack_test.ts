@@ -62,7 +62,10 @@ Deno.test("packSequences() places every token once, in order, in one row, from p
       for (const { rows, length, ids, segments, positions } of packs) {
         assert.equal(length, rowLength);
         assert(rows * length <= Math.max(maxTokens, rowLength));
-        assert.deepEqual([ids.length, segments.length, positions.length], Array(3).fill(rows * length));
+        assert.deepEqual(
+          [ids.length, segments.length, positions.length],
+          Array(3).fill(rows * length),
+        );
         segments.forEach((segment, at) => {
           if (segment === 0) assert.deepEqual([ids[at], positions[at]], [0, 0]);
         });
@@ -149,7 +152,10 @@ Deno.test("packSequences() shares prompts only under one preference, and loses n
         );
         const { prompt = [], response = [] } = sequences[owner] ?? {};
         const t = found[owner]?.length ?? 0;
-        assert.deepEqual(seen.map((j) => pack.ids[j]), [...prompt, ...response].slice(0, prompt.length + t - 1));
+        assert.deepEqual(
+          seen.map((j) => pack.ids[j]),
+          [...prompt, ...response].slice(0, prompt.length + t - 1),
+        );
         assert.deepEqual(seen.map((j) => pack.positions[j]), seen.map((_, position) => position));
       });
     }

@@ -124,13 +124,15 @@ Deno.test("stepsPerEpoch() counts the largest pool", () => {
 });
 
 Deno.test("usedPairs() names the pairs that the same number of draws sees", () => {
-  fc.assert(fc.property(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 1, max: 4 }), (n, size) => {
-    const pairs = separate(9, 6);
-    const options = { dimensions: 2, random: new Random(3), draws: n, pairsPerDimension: size };
-    const draws = new PairSampler(pairs, 2, new Random(3));
-    const seen = new Set(Array.from({ length: n }, () => draws.next(size, 1).indices).flat());
-    assert.deepEqual(PairSampler.usedPairs(pairs, options), [...seen].sort((a, b) => a - b));
-  }));
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 1, max: 4 }), (n, size) => {
+      const pairs = separate(9, 6);
+      const options = { dimensions: 2, random: new Random(3), draws: n, pairsPerDimension: size };
+      const draws = new PairSampler(pairs, 2, new Random(3));
+      const seen = new Set(Array.from({ length: n }, () => draws.next(size, 1).indices).flat());
+      assert.deepEqual(PairSampler.usedPairs(pairs, options), [...seen].sort((a, b) => a - b));
+    }),
+  );
 });
 
 Deno.test("PairSampler refuses a dimension without labelled pairs, naming it", () => {
