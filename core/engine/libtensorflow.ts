@@ -131,14 +131,14 @@ export interface LibTensorflow {
 export function openLibtensorflow(directory: string): LibTensorflow {
   Deno.env.set("TF_CPP_MIN_LOG_LEVEL", "2"); // its start-up notes are not for our users
   // Otherwise the first engine of the process decides the thread count of all later ones.
-  //Deno.env.set("TF_OVERRIDE_GLOBAL_THREADPOOL", "1");
+  Deno.env.set("TF_OVERRIDE_GLOBAL_THREADPOOL", "1");
   const framework = `${directory}/libtensorflow_framework.so.2`;
   const library = `${directory}/libtensorflow_cc.so.2`;
   const loader = Deno.dlopen(framework, LOADER).symbols;
   const { symbols } = Deno.dlopen(library, SYMBOLS);
   // Deno closes its libraries when a thread of JavaScript ends, and TensorFlow's own threads would
   // go on in code that is no longer mapped. Opened once more by hand, they stay.
-  void loader, RTLD_LAZY;
+  for (const path of [framework, library]) loader.dlopen(cString(path), RTLD_LAZY);
   const status = symbols.TF_NewStatus();
   return {
     symbols,

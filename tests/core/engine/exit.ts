@@ -1,13 +1,19 @@
-// A process of engines_test.ts: a Worker ends with its engine open, then the process does.
-// TensorFlow's threads live on after both.
-import { startWorker } from "./start_worker.ts";
+// A process of engines_test.ts: an engine is opened, used and disposed, a second one is left open,
+// and the process ends. TensorFlow's own threads live on until then.
+import * as tf from "@tensorflow/tfjs-core";
+import type { Engine } from "../../../core/engine/mod.ts";
+import { withEngine } from "../../engines.ts";
 
-const worker = startWorker();
-await worker.next();
-worker.post({ engine: "tensorflow", threads: 2 });
-await worker.next();
-worker.post(1);
-await worker.next();
-worker.stop();
-await new Promise((resolve) => setTimeout(resolve, 200)); // the Worker's thread really ends
-Deno.stdout.writeSync(new TextEncoder().encode("alive"));
+await withEngine("tensorflow", { threads: 2 }, compute);
+void withEngine("tensorflow", { threads: 1 }, async (engine) => {
+  await compute(engine);
+  Deno.stdout.writeSync(new TextEncoder().encode("computed"));
+  await new Promise(() => {}); // nothing waits for it: the process ends
+});
+
+async function compute(engine: Engine): Promise<void> {
+  const x = tf.tensor1d([1, 2]);
+  const [y] = engine.compile((x) => [tf.mul(x as tf.Tensor, 2)])(x);
+  await y?.data();
+  [x, y].forEach((tensor) => tensor?.dispose());
+}
