@@ -2,6 +2,11 @@
 // the update of a block is one compiled function.
 // Source: Loshchilov and Hutter 2019 (decoupled weight decay), as torch.optim.AdamW orders it.
 import * as tf from "@tensorflow/tfjs-core";
+import {
+  type BlockParameters,
+  readParameters,
+  type StoredParameters,
+} from "./adapters/parameters.ts";
 import type { RunConfig } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
 
@@ -133,4 +138,29 @@ export function learningRateAt(
   const warmup = Math.ceil(warmupRatio * steps);
   if (step < warmup) return peak * (step + 1) / warmup;
   return peak * schedules[type]((step - warmup) / Math.max(1, steps - warmup));
+}
+
+/** Moments as stored: `m.<name>` and `v.<name>` for every parameter. */
+export async function storeMoments(
+  parameters: BlockParameters[],
+  moments: Moments[],
+): Promise<StoredParameters> {
+  const blocks = parameters.flatMap(({ names }, i) => [
+    { names: names.map((name) => `m.${name}`), tensors: moments[i]?.first ?? [] },
+    { names: names.map((name) => `v.${name}`), tensors: moments[i]?.second ?? [] },
+  ]);
+  return await readParameters(blocks);
+}
+
+/** Moments of one block's parameters from what storeMoments gave; throws RangeError if any lacks. */
+export function loadMoments(names: string[], stored: StoredParameters): Moments {
+  const load = (prefix: string) =>
+    names.map((name) => {
+      const value = stored.get(`${prefix}.${name}`);
+      if (value === undefined) {
+        throw new RangeError(`Cannot resume: the optimiser state lacks ${prefix}.${name}`);
+      }
+      return tf.tensor(value.values, value.shape);
+    });
+  return { first: load("m"), second: load("v") };
 }

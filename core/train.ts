@@ -4,18 +4,22 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import type { Adapter } from "./adapters/adapter.ts";
-import {
-  type BlockParameters,
-  readParameters,
-  type StoredParameters,
-} from "./adapters/parameters.ts";
+import { orthogonalityGradients } from "./adapters/orthogonality.ts";
+import type { BlockParameters, StoredParameters } from "./adapters/parameters.ts";
 import { type Aggregation } from "./aggregation.ts";
 import type { RunConfig } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
 import { DivergedError } from "./errors.ts";
-import type { BlockGradients, Policy } from "./models/policy.ts";
+import type { BlockGradients, Policy } from "./policy.ts";
 import type { GroupedBatch, Objective } from "./objectives/objective.ts";
-import { adamW, globalNorm, learningRateAt, type Moments } from "./optim.ts";
+import {
+  adamW,
+  globalNorm,
+  learningRateAt,
+  loadMoments,
+  type Moments,
+  storeMoments,
+} from "./optim.ts";
 import { samplePreference } from "./preference.ts";
 import { Random, RandomState } from "./random.ts";
 import type { TokenizedPair } from "./text/example.ts";
@@ -313,35 +317,6 @@ async function lossAndSlopes(
   return { losses: table, total, slopes };
 }
 
-/** Adds the gradient of weight · penalty, `times` over, to a batch's gradients. */
-function orthogonalityGradients(engine: Engine, adapter: Adapter, weight: number) {
-  const width = adapter.parameterNames.length;
-  const gradientsOf = engine.compile((...tensors) =>
-    tf.grads((...parameters) => {
-      const terms: tf.Tensor[] = [];
-      for (let i = 0; i < parameters.length; i += width) {
-        terms.push(adapter.penalty(parameters.slice(i, i + width)));
-      }
-      // tfjs refuses to differentiate by a parameter that the penalty does not read (σ, s).
-      terms.push(...parameters.map((parameter) => tf.mul(tf.sum(parameter), 0)));
-      return tf.mul(tf.addN(terms), weight);
-    })(tensors as tf.Tensor[])
-  );
-  return (parameters: BlockParameters[], gradients: BlockGradients[], times: number) => {
-    if (weight === 0) return gradients;
-    return gradients.map((block, i) => {
-      const tensors = parameters[i]?.tensors ?? [];
-      if (tensors.length === 0) return block;
-      const added = gradientsOf(...tensors);
-      const sums = block.map((g, j) =>
-        tf.tidy(() => tf.add(g, tf.mul(added[j] as tf.Tensor, times)))
-      );
-      disposeAll([block, added]);
-      return sums;
-    });
-  };
-}
-
 function accumulate(
   sum: BlockGradients[] | null,
   gradients: BlockGradients[],
@@ -405,27 +380,4 @@ function diverged(
 
 function disposeAll(blocks: tf.Tensor[][]): void {
   blocks.flat().forEach((tensor) => tensor.dispose());
-}
-
-async function storeMoments(
-  parameters: BlockParameters[],
-  moments: Moments[],
-): Promise<StoredParameters> {
-  const blocks = parameters.flatMap(({ names }, i) => [
-    { names: names.map((name) => `m.${name}`), tensors: moments[i]?.first ?? [] },
-    { names: names.map((name) => `v.${name}`), tensors: moments[i]?.second ?? [] },
-  ]);
-  return await readParameters(blocks);
-}
-
-function loadMoments(names: string[], stored: StoredParameters): Moments {
-  const load = (prefix: string) =>
-    names.map((name) => {
-      const value = stored.get(`${prefix}.${name}`);
-      if (value === undefined) {
-        throw new RangeError(`Cannot resume: the optimiser state lacks ${prefix}.${name}`);
-      }
-      return tf.tensor(value.values, value.shape);
-    });
-  return { first: load("m"), second: load("v") };
 }

@@ -7,7 +7,7 @@ import type { Engine } from "../core/engine/mod.ts";
 import { scoreSequences } from "../core/front/evaluate.ts";
 import { familyOfConfigJson } from "../core/models/families.ts";
 import { createFullDecoder, initialWeights } from "../core/models/full.ts";
-import { createPolicy } from "../core/models/policy.ts";
+import { createPolicy } from "../core/policy.ts";
 import { pretrain, type PretrainStep, tokenLoss } from "../core/pretrain.ts";
 import { Random } from "../core/random.ts";
 import { type ChatTokenizer, createTokenizer } from "../core/text/tokenizer.ts";

@@ -5,7 +5,7 @@ import type { Engine } from "../core/engine/mod.ts";
 import type { Outcomes } from "../core/front/bootstrap.ts";
 import { implicitAccuracies, pairSequences, scoreSequences } from "../core/front/evaluate.ts";
 import type { FrontMeasurement } from "../core/front/report.ts";
-import type { Policy } from "../core/models/policy.ts";
+import type { Policy } from "../core/policy.ts";
 import { latticeGrid } from "../core/preference.ts";
 import { Random } from "../core/random.ts";
 import type { PreferenceDataset, TokenizedPair } from "../core/text/example.ts";

@@ -2,7 +2,7 @@
 import type { FrontReport } from "../core/front/report.ts";
 import { summarizeFront } from "../core/front/report.ts";
 import { frontCsv, frontSvg } from "../core/front/render.ts";
-import type { Policy } from "../core/models/policy.ts";
+import type { Policy } from "../core/policy.ts";
 import { latticeGrid } from "../core/preference.ts";
 import { saveFront } from "../data/store/run_folder.ts";
 import type { Evaluation } from "./evaluation.ts";

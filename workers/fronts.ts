@@ -4,7 +4,7 @@ import { adapters } from "../core/adapters/mod.ts";
 import { adaptedMaps, disposeParameters, loadParameters } from "../core/adapters/parameters.ts";
 import { RunConfig } from "../core/config.ts";
 import { InputError } from "../core/errors.ts";
-import { createPolicy } from "../core/models/policy.ts";
+import { createPolicy } from "../core/policy.ts";
 import { loadConfig, openAdapter } from "../data/store/run_folder.ts";
 import type { EvaluationContext } from "./evaluation.ts";
 import { measureFront, writeFront } from "./front_report.ts";

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Engine } from "../core/engine/mod.ts";
 import { scoreSequences } from "../core/front/evaluate.ts";
-import { createPolicy } from "../core/models/policy.ts";
+import { createPolicy } from "../core/policy.ts";
 import { rowLengthFor, type Sequence } from "../core/text/pack.ts";
 import { referenceCache } from "../data/store/reference_cache.ts";
 import type { Base } from "./machine.ts";

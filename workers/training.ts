@@ -15,7 +15,7 @@ import { aggregations } from "../core/aggregation.ts";
 import type { RunConfig } from "../core/config.ts";
 import { InputError } from "../core/errors.ts";
 import type { FrontReport } from "../core/front/report.ts";
-import { createPolicy, type Policy } from "../core/models/policy.ts";
+import { createPolicy, type Policy } from "../core/policy.ts";
 import { float32Tensor, toFloat32 } from "../core/models/safetensors.ts";
 import { objectives } from "../core/objectives/mod.ts";
 import { Random } from "../core/random.ts";

@@ -2,6 +2,7 @@
 // adapters: every linear map goes through `project`, and whoever calls decides what answers.
 // Source: LlamaModel of Hugging Face transformers (modeling_llama.py), whose names it uses.
 import * as tf from "@tensorflow/tfjs-core";
+import type { AttentionContext } from "./attention.ts";
 import type { DecoderConfig } from "./config.ts";
 
 /** Linear maps of a block in the order they are stored and passed, by Hugging Face's names. */
@@ -20,13 +21,6 @@ export const blockNorms = ["input_layernorm", "post_attention_layernorm"] as con
 
 /** Answers for the linear map `name` of the block: x (N, in) → (N, out). */
 export type Project = (name: string, x: tf.Tensor2D) => tf.Tensor2D;
-
-/** What the positions of a pack mean to attention: the same for all blocks. */
-export interface AttentionContext {
-  cos: tf.Tensor4D; // (B, T, 1, headDim)
-  sin: tf.Tensor4D; // (B, T, 1, headDim)
-  mask: tf.Tensor4D; // (B, 1, T, T): 0 where attention is allowed, very negative elsewhere
-}
 
 /** in and out width of every map of a block. */
 export function mapShape(name: string, config: DecoderConfig): { in: number; out: number } {

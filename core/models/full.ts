@@ -7,9 +7,9 @@ import type { Engine } from "../engine/engine.ts";
 import type { Random } from "../random.ts";
 import type { Pack } from "../text/pack.ts";
 import type { DecoderConfig } from "./config.ts";
-import { type AttentionContext, block, blockNorms, rmsNorm } from "./decoder.ts";
+import { type AttentionContext, attentionContext } from "./attention.ts";
+import { block, blockNorms, rmsNorm } from "./decoder.ts";
 import { familyOf } from "./families.ts";
-import { attentionContext } from "./policy.ts";
 
 /**
  * A trained decoder on an engine. Weights go in and come out in the order of `names`. RangeError for
@@ -114,7 +114,7 @@ function packInputs(pack: Pack): tf.Tensor[] {
 
 /** log p(target) at every position of a pack (B·T): rows that predict nothing give a number too. */
 function forwardFunction(engine: Engine, config: DecoderConfig, names: string[]) {
-  const context = attentionContext(engine, { config });
+  const context = attentionContext(engine, config);
 
   return (pack: tf.Tensor[], weights: tf.Tensor[]): tf.Tensor1D => {
     const [ids, targets, positions, ...groups] = pack as tf.Tensor[];

@@ -15,7 +15,7 @@ import type { Engine } from "../../core/engine/mod.ts";
 import { DivergedError } from "../../core/errors.ts";
 import { pairSequences, scoreSequences } from "../../core/front/evaluate.ts";
 import type { HeldDecoder } from "../../core/models/held.ts";
-import { createPolicy } from "../../core/models/policy.ts";
+import { createPolicy } from "../../core/policy.ts";
 import { objectives } from "../../core/objectives/mod.ts";
 import { Random } from "../../core/random.ts";
 import type { TokenizedPair } from "../../core/text/example.ts";

@@ -1,7 +1,7 @@
 // A DPO step of ours by phases, one JSON line of seconds per iteration: the work of
 // ../shared/bench/peer_dpo_step.py, through the trainer that users run. A process of its own; the
 // first iteration compiles and is for the reader to leave out.
-import type { Policy } from "../../../core/models/policy.ts";
+import type { Policy } from "../../../core/policy.ts";
 import type { Pack } from "../../../core/text/pack.ts";
 import { printResult } from "../../../commands/output.ts";
 import { batch } from "../shape.ts";

@@ -12,7 +12,7 @@ import { RunConfig } from "../../../core/config.ts";
 import { scoreSequences } from "../../../core/front/evaluate.ts";
 import { familyOf } from "../../../core/models/families.ts";
 import { holdDecoder } from "../../../core/models/held.ts";
-import { createPolicy } from "../../../core/models/policy.ts";
+import { createPolicy } from "../../../core/policy.ts";
 import type { WeightSource } from "../../../core/models/weights.ts";
 import { objectives } from "../../../core/objectives/mod.ts";
 import { Random } from "../../../core/random.ts";

@@ -12,7 +12,7 @@ import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import type { Engine } from "../../../core/engine/mod.ts";
 import { blockMaps } from "../../../core/models/decoder.ts";
 import { type HeldDecoder, holdDecoder } from "../../../core/models/held.ts";
-import { createPolicy } from "../../../core/models/policy.ts";
+import { createPolicy } from "../../../core/policy.ts";
 import { Random } from "../../../core/random.ts";
 import { packSequences } from "../../../core/text/pack.ts";
 import { openModel } from "../../../data/models.ts";

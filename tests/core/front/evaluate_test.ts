@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import { disposeParameters } from "../../../core/adapters/parameters.ts";
 import { implicitAccuracies, pairSequences, scoreSequences } from "../../../core/front/evaluate.ts";
-import { createPolicy, type Policy } from "../../../core/models/policy.ts";
+import { createPolicy, type Policy } from "../../../core/policy.ts";
 import { latticeGrid } from "../../../core/preference.ts";
 import { Random } from "../../../core/random.ts";
 import type { TokenizedPair } from "../../../core/text/example.ts";

@@ -3,7 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../../../core/engine/mod.ts";
 import { block, mapShape, rmsNorm } from "../../../core/models/decoder.ts";
 import type { HeldDecoder } from "../../../core/models/held.ts";
-import { attentionContext, createPolicy } from "../../../core/models/policy.ts";
+import { attentionContext } from "../../../core/models/attention.ts";
+import { createPolicy } from "../../../core/policy.ts";
 import { packSequences, type Sequence } from "../../../core/text/pack.ts";
 import { eachEngine } from "../../engines.ts";
 import golden from "../../golden/llama_logits.json" with { type: "json" };
@@ -120,7 +121,7 @@ eachEngine("block() with maps that answer zero passes its input on", async (engi
     config.width,
   ]);
   const y = tf.tidy(() => {
-    const [cos, sin, mask] = attentionContext(engine, decoder)(
+    const [cos, sin, mask] = attentionContext(engine, decoder.config)(
       tf.tensor2d([[0, 1, 2], [0, 1, 0]], [2, 3], "int32"),
       tf.tensor2d([[1, 1, 1], [2, 2, 3]], [2, 3], "int32"),
       tf.zeros([2, 3], "int32"),
@@ -141,7 +142,7 @@ eachEngine(
   "attentionContext() shows a token its prompt, its branch up to itself, no more",
   async (engine) => {
     const decoder = await holdGolden(engine, "llama_tied");
-    const prepare = engine.compile(attentionContext(engine, decoder));
+    const prepare = engine.compile(attentionContext(engine, decoder.config));
     // one row: a prompt of two tokens with responses of two and one, a sequence of one and one token,
     // two empty places
     const rows = [
@@ -172,7 +173,7 @@ eachEngine(
 
 eachEngine("attentionContext() compiles for rows of more than a thousand tokens", (engine) => {
   const config = { headDim: 4, ropeTheta: 10000, ropeScaling: null };
-  const prepare = engine.compile(attentionContext(engine, { config } as HeldDecoder));
+  const prepare = engine.compile(attentionContext(engine, config));
   const T = 1200; // a T × T constant would be too large for a graph
   const positions = tf.tensor2d(Int32Array.from({ length: T }, (_, t) => t), [1, T], "int32");
   const [segments, branches] = [tf.ones([1, T], "int32"), tf.zeros([1, T], "int32")];

@@ -7,7 +7,7 @@ import { scoreSequences } from "../../../core/front/evaluate.ts";
 import type { DecoderConfig } from "../../../core/models/config.ts";
 import { createFullDecoder, type FullDecoder, initialWeights } from "../../../core/models/full.ts";
 import { holdDecoder } from "../../../core/models/held.ts";
-import { createPolicy } from "../../../core/models/policy.ts";
+import { createPolicy } from "../../../core/policy.ts";
 import { pretrain, type PretrainOptions, tokenLoss } from "../../../core/pretrain.ts";
 import { Random } from "../../../core/random.ts";
 import { packSequences, type Sequence } from "../../../core/text/pack.ts";

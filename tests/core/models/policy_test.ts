@@ -12,7 +12,7 @@ import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import { aggregations } from "../../../core/aggregation.ts";
 import type { Engine } from "../../../core/engine/mod.ts";
 import type { HeldDecoder } from "../../../core/models/held.ts";
-import { createPolicy, type Policy } from "../../../core/models/policy.ts";
+import { createPolicy, type Policy } from "../../../core/policy.ts";
 import { dpo } from "../../../core/objectives/dpo.ts";
 import type { GroupedBatch } from "../../../core/objectives/objective.ts";
 import { Random } from "../../../core/random.ts";

@@ -13,7 +13,7 @@ import trl from "../../golden/trl_dpo.json" with { type: "json" };
 import { assertNear } from "../../near.ts";
 import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import { disposeParameters } from "../../../core/adapters/parameters.ts";
-import { createPolicy } from "../../../core/models/policy.ts";
+import { createPolicy } from "../../../core/policy.ts";
 import { packSequences } from "../../../core/text/pack.ts";
 import { formulaParameters, holdGolden, load } from "../models/golden_models.ts";
 

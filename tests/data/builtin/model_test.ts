@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { holdDecoder } from "../../../core/models/held.ts";
-import { createPolicy } from "../../../core/models/policy.ts";
+import { createPolicy } from "../../../core/policy.ts";
 import { scoreSequences } from "../../../core/front/evaluate.ts";
 import { tokenLoss } from "../../../core/pretrain.ts";
 import { createTokenizer } from "../../../core/text/tokenizer.ts";

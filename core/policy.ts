@@ -3,14 +3,14 @@
 // backward pass calls one vector–Jacobian function per block, shared by all blocks.
 // Memory grows with layers × tokens × width.
 import * as tf from "@tensorflow/tfjs-core";
-import type { Adapter } from "../adapters/adapter.ts";
-import type { BlockParameters } from "../adapters/parameters.ts";
-import type { Engine, TensorFunction } from "../engine/engine.ts";
-import type { Pack } from "../text/pack.ts";
-import { type AttentionContext, block, blockMaps, type Project } from "./decoder.ts";
-import { createHead } from "./head.ts";
-import type { HeldDecoder } from "./held.ts";
-import { ropeTables } from "./rope.ts";
+import type { Adapter } from "./adapters/adapter.ts";
+import type { BlockParameters } from "./adapters/parameters.ts";
+import type { Engine, TensorFunction } from "./engine/engine.ts";
+import type { Pack } from "./text/pack.ts";
+import { type AttentionContext, attentionContext } from "./models/attention.ts";
+import { block, blockMaps, type Project } from "./models/decoder.ts";
+import { createHead } from "./models/head.ts";
+import type { HeldDecoder } from "./models/held.ts";
 
 /** Gradients of one block's parameters, in the order of its tensors. */
 export type BlockGradients = tf.Tensor[];
@@ -40,8 +40,6 @@ export interface AdaptedParts {
   parameters: BlockParameters[];
 }
 
-const MASKED = -1e9;
-
 /** The policy of `decoder` with an adapter, or the reference policy where `adapted` is null. */
 export function createPolicy(
   engine: Engine,
@@ -50,7 +48,7 @@ export function createPolicy(
 ): Policy {
   const { config } = decoder;
   const head = createHead(engine, decoder);
-  const prepare = engine.compile(attentionContext(engine, decoder));
+  const prepare = engine.compile(attentionContext(engine, decoder.config));
   const functions = new Map<string, { forward: TensorFunction; backward: TensorFunction }>();
 
   /** Compiled functions are shared by the blocks that adapt the same maps. */
@@ -202,33 +200,6 @@ function pullBack(forward: (args: tf.Tensor[]) => tf.Tensor, all: tf.Tensor[]): 
 
 /** x, cos, sin, mask, preference, two norms and the maps come before the parameters. */
 const FIRST_PARAMETER = 7 + blockMaps.length;
-
-/** positions, segments, branches (B, T) → cos, sin (B, T, 1, headDim), mask (B, 1, T, T) */
-export function attentionContext(
-  engine: Engine,
-  { config }: Pick<HeldDecoder, "config">,
-): TensorFunction {
-  return (positions, segments, branches) => {
-    const [B, T] = (positions as tf.Tensor2D).shape;
-    const { cos, sin } = ropeTables(config, T);
-    const flat = tf.reshape(positions as tf.Tensor, [B * T]);
-    const rotation = (table: Float32Array) => {
-      const rows = engine.lookup(tf.tensor2d(table, [T, config.headDim]), flat as tf.Tensor1D);
-      return tf.reshape(rows, [B, T, 1, config.headDim]);
-    };
-    // Row i sees column j: same segment, not later, and in the prompt or the same branch. Positions
-    // rise within a branch, so they tell what precedes what: no triangle of T² constants.
-    const row = (x: tf.Tensor | undefined) => tf.reshape(x as tf.Tensor, [B, T, 1]);
-    const column = (x: tf.Tensor | undefined) => tf.reshape(x as tf.Tensor, [B, 1, T]);
-    const same = tf.equal(row(segments), column(segments)); // (B, T, T)
-    const causal = tf.greaterEqual(row(positions), column(positions));
-    const inPrompt = tf.equal(column(branches), tf.scalar(0, "int32"));
-    const branch = tf.logicalOr(inPrompt, tf.equal(row(branches), column(branches)));
-    const allowed = tf.cast(tf.logicalAnd(tf.logicalAnd(same, causal), branch), "float32");
-    const mask = tf.mul(tf.sub(1, allowed), MASKED);
-    return [rotation(cos), rotation(sin), tf.reshape(mask, [B, 1, T, T])];
-  };
-}
 
 /** The preference of every token (B·T, M); zeros where a row is empty. */
 function tokenPreferences(pack: Pack, preferences: number[][], objectives: number): tf.Tensor2D {
