@@ -206,7 +206,13 @@ function tokenPreferences(pack: Pack, preferences: number[][], objectives: numbe
   const values = new Float32Array(pack.segments.length * objectives);
   pack.segments.forEach((segment, i) => {
     const preference = segment === 0 ? undefined : preferences[segment - 1];
-    if (preference !== undefined) values.set(preference, i * objectives);
+    if (preference === undefined) return;
+    if (preference.length !== objectives) {
+      throw new TypeError(
+        `Cannot condition on a preference: expected ${objectives} weights, got ${preference.length}`,
+      );
+    }
+    values.set(preference, i * objectives);
   });
   return tf.tensor2d(values, [pack.segments.length, objectives]);
 }
