@@ -35,7 +35,9 @@ export async function runDoctor(
           : "The native engine is about ten times faster: leave --engine wasm out",
       );
     } else if (!engine.devices.some((device) => device.startsWith("gpu"))) {
-      advice.push("An NVIDIA GPU with its driver would be used by itself");
+      advice.push(
+        "No GPU was found: TensorFlow uses an NVIDIA GPU with its driver and CUDA 12 libraries",
+      );
     }
     if (narrow !== undefined && narrow < 1.2 * gflops) {
       advice.push("This processor gains little from bfloat16: --dtype float32 costs no speed");

@@ -159,7 +159,7 @@ export class Binding {
     this.lib.check(`run ${name}`);
     const op = this.#op;
     for (const id of inputs) symbols.TFE_OpAddInput(op, this.handle(id), status);
-    for (const attribute of attributes) this.#setAttribute(op, attribute);
+    for (const attribute of attributes) setAttribute(this.lib, "TFE_Op", { op, attribute });
     return this.#execute(op, name, this.#results.length);
   }
 
@@ -235,23 +235,6 @@ export class Binding {
     return { id, shape, dtype: symbols.TFE_TensorHandleDataType(handle) };
   }
 
-  #setAttribute(op: Deno.PointerValue, { name, type, value }: OpAttribute): void {
-    const { symbols, status } = this.lib;
-    const key = cString(name);
-    if (type === AttributeType.type) symbols.TFE_OpSetAttrType(op, key, Number(value));
-    else if (type === AttributeType.bool) symbols.TFE_OpSetAttrBool(op, key, value ? 1 : 0);
-    else if (type === AttributeType.int && Array.isArray(value)) {
-      symbols.TFE_OpSetAttrIntList(op, key, int64(value), value.length);
-    } else if (type === AttributeType.int) symbols.TFE_OpSetAttrInt(op, key, BigInt(Number(value)));
-    else if (type === AttributeType.float) symbols.TFE_OpSetAttrFloat(op, key, Number(value));
-    else if (type === AttributeType.string) {
-      const text = cString(String(value));
-      symbols.TFE_OpSetAttrString(op, key, text, BigInt(text.length - 1));
-    } else if (type === AttributeType.shape && Array.isArray(value)) {
-      symbols.TFE_OpSetAttrShape(op, key, int64(value), value.length, status);
-    } else throw new TypeError(`Cannot set attribute ${name}: unknown kind ${type}`);
-  }
-
   #listDevices(): string[] {
     const { symbols, status } = this.lib;
     const list = symbols.TFE_ContextListDevices(this.context, status);
@@ -263,6 +246,30 @@ export class Binding {
     symbols.TF_DeleteDeviceList(list);
     return names;
   }
+}
+
+/** Sets an attribute of an eager op (`TFE_Op…`) or of an operation being added to a graph (`TF_…`). */
+export function setAttribute(
+  { symbols, status }: LibTensorflow,
+  prefix: "TFE_Op" | "TF_",
+  { op, attribute: { name, type, value } }: { op: Deno.PointerValue; attribute: OpAttribute },
+): void {
+  const key = cString(name);
+  if (type === AttributeType.type) symbols[`${prefix}SetAttrType`](op, key, Number(value));
+  else if (type === AttributeType.bool) symbols[`${prefix}SetAttrBool`](op, key, value ? 1 : 0);
+  else if (type === AttributeType.int && Array.isArray(value)) {
+    symbols[`${prefix}SetAttrIntList`](op, key, int64(value), value.length);
+  } else if (type === AttributeType.int) {
+    symbols[`${prefix}SetAttrInt`](op, key, BigInt(Number(value)));
+  } else if (type === AttributeType.float) symbols[`${prefix}SetAttrFloat`](op, key, Number(value));
+  else if (type === AttributeType.string) {
+    const text = cString(String(value));
+    symbols[`${prefix}SetAttrString`](op, key, text, BigInt(text.length - 1));
+  } else if (type === AttributeType.shape && Array.isArray(value)) {
+    const dims = int64(value);
+    if (prefix === "TF_") symbols.TF_SetAttrShape(op, key, dims, dims.length);
+    else symbols.TFE_OpSetAttrShape(op, key, dims, dims.length, status);
+  } else throw new TypeError(`Cannot set attribute ${name}: unknown kind ${type}`);
 }
 
 /** An int64 array for C, from numbers. */

@@ -5,6 +5,7 @@ import {
   type Binding,
   int64,
   type OpAttribute,
+  setAttribute,
   type TensorMetadata,
 } from "./binding.ts";
 import { cString, DataType } from "./libtensorflow.ts";
@@ -88,7 +89,9 @@ class GraphRecorder {
     for (const source of sources.slice(listLength)) {
       symbols.TF_AddInput(description, outputs([source]));
     }
-    for (const attribute of attributes) this.#setAttribute(description, attribute);
+    for (const attribute of attributes) {
+      setAttribute(this.binding.lib, "TF_", { op: description, attribute });
+    }
     const op = this.#finish(description, name);
     const results: TensorMetadata[] = [];
     for (let index = 0; index < symbols.TF_OperationNumOutputs(op); index++) {
@@ -201,23 +204,6 @@ class GraphRecorder {
       throw new TypeError(`Cannot compile ${kind}: its output shape depends on values`);
     }
     return { op, index, shape, dtype: symbols.TF_OperationOutputType(output) };
-  }
-
-  #setAttribute(op: Deno.PointerValue, { name, type, value }: OpAttribute): void {
-    const { symbols } = this.binding.lib;
-    const key = cString(name);
-    if (type === AttributeType.type) symbols.TF_SetAttrType(op, key, Number(value));
-    else if (type === AttributeType.bool) symbols.TF_SetAttrBool(op, key, value ? 1 : 0);
-    else if (type === AttributeType.int && Array.isArray(value)) {
-      symbols.TF_SetAttrIntList(op, key, int64(value), value.length);
-    } else if (type === AttributeType.int) symbols.TF_SetAttrInt(op, key, BigInt(Number(value)));
-    else if (type === AttributeType.float) symbols.TF_SetAttrFloat(op, key, Number(value));
-    else if (type === AttributeType.string) {
-      const text = cString(String(value));
-      symbols.TF_SetAttrString(op, key, text, BigInt(text.length - 1));
-    } else if (type === AttributeType.shape && Array.isArray(value)) {
-      symbols.TF_SetAttrShape(op, key, int64(value), value.length);
-    } else throw new TypeError(`Cannot record attribute ${name}: unknown kind ${type}`);
   }
 }
 
