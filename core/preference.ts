@@ -101,6 +101,45 @@ export function samplePreference(
 }
 
 /**
+ * `count` preference vectors for one step: each is distributed as samplePreference's, but for
+ * alpha 1 they spread evenly over the simplex instead of falling independently, so that a step
+ * sees all of it. A randomly shifted Kronecker sequence in the cube (Roberts 2018, R_d), carried
+ * to the simplex by the inverse of Dirichlet(1)'s conditional distributions.
+ */
+export function samplePreferences(
+  random: Random,
+  m: number,
+  { count, alpha = 1, vertexShare = 0 }: { count: number; alpha?: number; vertexShare?: number },
+): number[][] {
+  const independent = () => samplePreference(random, m, { alpha, vertexShare });
+  if (alpha !== 1 || m === 1) return Array.from({ length: count }, independent);
+  const steps = kroneckerSteps(m - 1);
+  const shifts = steps.map(() => random.uniform());
+  return Array.from({ length: count }, (_, i) => {
+    if (vertexShare > 0 && random.uniform() < vertexShare) return corner(random.integer(m), m);
+    return simplexPoint(steps.map((step, d) => ((shifts[d] ?? 0) + i * step) % 1));
+  });
+}
+
+/** u (M−1) uniform in the cube → λ (M) uniform on the simplex. */
+function simplexPoint(u: number[]): number[] {
+  let rest = 1;
+  const weights = u.map((value, i) => {
+    const weight = rest * (1 - (1 - value) ** (1 / (u.length - i)));
+    rest -= weight;
+    return weight;
+  });
+  return [...weights, Math.max(0, rest)];
+}
+
+/** Step sizes of the R_d sequence: powers of 1/φ_d, where φ_d is the root of x^(d+1) = x + 1. */
+function kroneckerSteps(dimensions: number): number[] {
+  let root = 2;
+  for (let i = 0; i < 64; i++) root = (1 + root) ** (1 / (dimensions + 1));
+  return Array.from({ length: dimensions }, (_, d) => root ** -(d + 1));
+}
+
+/**
  * Every preference vector whose weights are multiples of 1/(pointsPerEdge − 1), in rising order of
  * λ_1, then λ_2 …: (N, M) with N = C(pointsPerEdge + m − 2, m − 1). For m = 2 this runs from (0, 1)
  * to (1, 0); for m = 1 it is [[1]]. Throws RangeError unless m ≥ 1 and pointsPerEdge ≥ 2 are

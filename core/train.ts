@@ -20,7 +20,7 @@ import {
   type Moments,
   storeMoments,
 } from "./optim.ts";
-import { samplePreference } from "./preference.ts";
+import { samplePreferences } from "./preference.ts";
 import { Random, RandomState } from "./random.ts";
 import type { TokenizedPair } from "./text/example.ts";
 import { packSequences } from "./text/pack.ts";
@@ -225,11 +225,11 @@ function nextBatch(
   const size = config.per_device_train_batch_size;
   const G = PairSampler.groupCount(size, config.preferences_per_step);
   const { indices, groups } = sampler.next(size, G);
-  const options = { alpha: config.dirichlet_alpha, vertexShare: config.vertex_share };
-  const preferences = Array.from(
-    { length: G },
-    () => samplePreference(random, parts.dimensions.length, options),
-  );
+  const preferences = samplePreferences(random, parts.dimensions.length, {
+    count: G,
+    alpha: config.dirichlet_alpha,
+    vertexShare: config.vertex_share,
+  });
   const examples = indices.map((index) => ({ ...parts.pairs[index] as TokenizedPair, index }));
   return { examples, groups, preferences };
 }

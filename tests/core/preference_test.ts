@@ -5,6 +5,7 @@ import {
   latticeGrid,
   parsePreference,
   samplePreference,
+  samplePreferences,
   validatePreference,
 } from "../../core/preference.ts";
 import { Random } from "../../core/random.ts";
@@ -140,4 +141,42 @@ Deno.test("latticeGrid() and samplePreference() refuse what they cannot make", (
   assert.throws(() => samplePreference(new Random(0), 0), RangeError);
   assert.throws(() => samplePreference(new Random(0), 2, { vertexShare: 1.1 }), RangeError);
   assert.throws(() => samplePreference(new Random(0), 2, { alpha: 0 }), RangeError);
+});
+
+Deno.test("samplePreferences() spreads over the segment: gaps near 1/count", () => {
+  // Three-gap theorem: n points of the golden-ratio sequence lie at most φ²/n·… apart; 2.7/n is ample.
+  for (const seed of [1, 2, 3]) {
+    const drawn = samplePreferences(new Random(seed), 2, { count: 24 });
+    const first = drawn.map(([weight]) => weight ?? NaN).sort((a, b) => a - b);
+    const gaps = first.map((weight, i) => weight - (first[i - 1] ?? 0));
+    assert.ok(Math.max(...gaps, 1 - (first.at(-1) ?? 0)) < 2.7 / 24);
+  }
+});
+
+Deno.test("samplePreferences() has Dirichlet(1)'s mean and variance in every dimension", () => {
+  // Dirichlet(1) over m: mean 1/m, variance (m − 1)/(m²(m + 1)).
+  for (const m of [2, 3, 5]) {
+    const random = new Random(5);
+    const drawn = Array.from({ length: 500 }, () => samplePreferences(random, m, { count: 8 }))
+      .flat();
+    for (const vector of drawn) {
+      assert.ok(vector.every((weight) => weight >= 0));
+      assert.ok(Math.abs(vector.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-12);
+    }
+    for (let i = 0; i < m; i++) {
+      const values = drawn.map((vector) => vector[i] ?? NaN);
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length;
+      assert.ok(Math.abs(mean - 1 / m) < 0.02, `mean ${mean} of ${m}`);
+      const expected = (m - 1) / (m * m * (m + 1));
+      assert.ok(Math.abs(variance / expected - 1) < 0.1, `variance ${variance} of ${m}`);
+    }
+  }
+});
+
+Deno.test("samplePreferences() keeps its share of corners and works for one dimension", () => {
+  const drawn = samplePreferences(new Random(7), 2, { count: 4000, vertexShare: 0.25 });
+  const corners = drawn.filter((vector) => vector.includes(1)).length;
+  assert.ok(Math.abs(corners / 4000 - 0.25) < 0.03);
+  assert.deepEqual(samplePreferences(new Random(7), 1, { count: 2 }), [[1], [1]]);
 });
