@@ -7,7 +7,7 @@ import { HubApiError, type ListFileEntry, listFiles, modelInfo } from "@huggingf
 import { join } from "node:path";
 import { InputError } from "../core/errors.ts";
 import { readJson, statOrNull } from "./files.ts";
-import { fetchToCache, type HubFile, writeWhole } from "./hub_cache.ts";
+import { fetchToCache, type HubFile, type HubProgress, writeWhole } from "./hub_cache.ts";
 import { isPlainFileName, pickleFile, shardNames, smallFiles, WeightIndex } from "./model_files.ts";
 
 /** Where the hub and its cache are; made by hubOptions() from the environment. */
@@ -22,13 +22,6 @@ export interface HubOptions {
   cacheDir: string;
   /** Whether only the cache may be used. */
   offline: boolean;
-}
-
-/** A step of a download: bytes of one file. */
-export interface HubProgress {
-  file: string;
-  received: number;
-  total: number;
 }
 
 /**

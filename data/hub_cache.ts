@@ -6,7 +6,13 @@ import { createHash } from "node:crypto";
 import { dirname, join, relative } from "node:path";
 import { CorruptFileError, InputError, StorageError } from "../core/errors.ts";
 import { statOrNull } from "./files.ts";
-import type { HubProgress } from "./hub.ts";
+
+/** A step of a download: bytes of one file. */
+export interface HubProgress {
+  file: string;
+  received: number;
+  total: number;
+}
 
 /** A file of a hub repository. */
 export interface HubFile {

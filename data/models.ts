@@ -9,7 +9,8 @@ import { openGguf } from "../core/models/gguf.ts";
 import { ggufWeights, openShards, type WeightSource } from "../core/models/weights.ts";
 import type { TextFiles } from "../core/text/tokenizer.ts";
 import { type FileSource, fileSource, readJson, readText, statOrNull } from "./files.ts";
-import { downloadModel, type HubOptions, type HubProgress } from "./hub.ts";
+import { downloadModel, type HubOptions } from "./hub.ts";
+import type { HubProgress } from "./hub_cache.ts";
 import { isPlainFileName, pickleFile, shardNames, WeightIndex } from "./model_files.ts";
 
 /** A model ready to be loaded into an engine. */

@@ -10,7 +10,7 @@ import {
   type RopeScaling,
   yarnAttentionFactor,
 } from "./config.ts";
-import type { ModelFamily } from "./families.ts";
+import type { ModelFamily } from "./family.ts";
 import type { GgufFile } from "./gguf.ts";
 
 /** Llama and everything that keeps its architecture. */
