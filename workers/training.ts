@@ -57,7 +57,9 @@ export async function runTraining(
   config: RunConfig,
   options: SessionOptions,
 ): Promise<TrainReport> {
-  const rows = await loadRows(config); // wrong input is found before anything is written
+  // Wrong input is found before anything is written, a held or different run before anything slow.
+  await using existing = await openExisting(config);
+  const rows = await loadRows(config);
   const engine = await startEngine(config, options);
   let parameters: BlockParameters[] = [];
   let base: Base | undefined;
@@ -67,7 +69,7 @@ export async function runTraining(
       revision: config.revision,
     }, options);
     const pairs = tokenizeTraining(rows, { base, config, options });
-    await using run = await openRun(config.output_dir, { create: true });
+    await using run = existing ?? await openRun(config.output_dir, { create: true });
     await settleConfig(run, config);
     const session = { config, options, rows, base, run };
     const { train: { dimensions } } = rows;
@@ -255,6 +257,19 @@ async function showFront(
   const files = await writeFront(run.path, name, front);
   options.onEvent({ type: "front", report: front, files });
   return front;
+}
+
+/** The run in output_dir if there is one, once its settings agree. */
+async function openExisting(config: RunConfig): Promise<Run | null> {
+  if (await Deno.stat(config.output_dir).catch(() => null) === null) return null;
+  const run = await openRun(config.output_dir, { create: true });
+  try {
+    if (await run.loadConfig() !== null) await settleConfig(run, config);
+  } catch (error) {
+    await run.close();
+    throw error;
+  }
+  return run;
 }
 
 /** The configuration is stored at the first start; later starts must agree with it. */

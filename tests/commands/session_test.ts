@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FrontReport } from "../../core/front/report.ts";
+import { openRun } from "../../data/store/run_folder.ts";
 import { runMain } from "./process.ts";
 
 const short = ["--max_steps", "6", "--grid", "3", "--bootstrap", "20", "--save_steps", "2"];
@@ -90,6 +91,14 @@ Deno.test("a run with other settings, a foreign folder and a held run are refuse
       const other = await runMain(["train", "--output_dir", folder, ...short, "--beta", "0.2"]);
       assert.equal(other.code, 2);
       assert.match(other.stderr, /beta 0\.1 \(now 0\.2\)/);
+    });
+
+    await t.step("a run that another process holds", async () => {
+      await using _held = await openRun(folder);
+      const second = await runMain(["train", "--output_dir", folder, ...short]);
+      assert.equal(second.code, 3);
+      assert.match(second.stderr, new RegExp(`${Deno.pid}`));
+      assert.match(second.stderr, new RegExp(Deno.hostname()));
     });
 
     await t.step("an altered adapter", async () => {
