@@ -1,6 +1,7 @@
 // Multi-objective DPO: one loss per dimension over the same log-probabilities.
 // L_i = −log σ(β[(log π(y_w) − log π_ref(y_w)) − (log π(y_l) − log π_ref(y_l))]), where dimension i
-// decides which response is y_w. Source: Rafailov et al. 2023; Panacea eq. 2, 14, 16.
+// decides which response is y_w; where labellers disagree, the mean over them.
+// Source: Rafailov et al. 2023; Panacea eq. 2, 14, 16.
 import * as tf from "@tensorflow/tfjs-core";
 import type { TokenizedPair } from "../text/example.ts";
 import type { GroupedBatch, Objective } from "./objective.ts";
@@ -15,14 +16,16 @@ export function dpo(
     sequences: ({ prompt, responses }) => responses.map((response) => ({ prompt, response })),
 
     losses(logProbs, referenceLogProbs, batch) {
-      const { signs, share } = labels(batch, objectives);
+      const { second, share } = labels(batch, objectives);
       return tf.tidy(() => {
         const ratios = tf.sub(logProbs, referenceLogProbs); // (2P) log π/π_ref
         const P = batch.examples.length;
-        const [first, second] = tf.split(tf.reshape(ratios, [P, 2]), 2, 1) as tf.Tensor2D[];
-        const margins = tf.mul(tf.sub(first as tf.Tensor2D, second as tf.Tensor2D), beta); // (P, 1)
-        // −log σ(x) = softplus(−x)
-        const perPair = tf.softplus(tf.neg(tf.mul(margins, tf.tensor2d(signs, [P, objectives]))));
+        const [left, right] = tf.split(tf.reshape(ratios, [P, 2]), 2, 1) as tf.Tensor2D[];
+        const margins = tf.mul(tf.sub(left as tf.Tensor2D, right as tf.Tensor2D), beta); // (P, 1)
+        // −log σ(x) = softplus(−x), and softplus(x) − softplus(−x) = x: a share q of labels for the
+        // second response adds q·x.
+        const shares = tf.tensor2d(second, [P, objectives]);
+        const perPair = tf.add(tf.softplus(tf.neg(margins)), tf.mul(margins, shares)); // (P, M)
         const G = batch.preferences.length;
         const means = tf.mul(tf.tensor3d(share, [G, P, objectives]), tf.expandDims(perPair, 0));
         return tf.sum(means, 1) as tf.Tensor2D; // (G, M)
@@ -35,7 +38,7 @@ export function dpo(
       examples.forEach(({ better }, p) => {
         const margin = implicitMargin(logProbs, referenceLogProbs, p);
         better.forEach((label, i) => {
-          if (label === null) return;
+          if (label === null || label === 0.5) return; // no label, or as many for either
           labelled[i] = (labelled[i] ?? 0) + 1;
           if (prefers(margin, label)) correct[i] = (correct[i] ?? 0) + 1;
         });
@@ -55,30 +58,30 @@ export function implicitMargin(
   return ratio(2 * p) - ratio(2 * p + 1);
 }
 
-/** Whether an implicit margin ranks the labelled response first; a tie is wrong. */
-export function prefers(margin: number, better: 0 | 1): boolean {
-  return better === 0 ? margin > 0 : margin < 0;
+/** Whether an implicit margin ranks the response first that most labels prefer; a tie is wrong. */
+export function prefers(margin: number, better: number): boolean {
+  return better < 0.5 ? margin > 0 : margin < 0;
 }
 
 /**
- * signs (P, M): +1 where response 0 is better, −1 where response 1 is, 0 without a label.
+ * second (P, M): share of labels for response 1, 0 without a label.
  * share (G, P, M): 1 / (labelled pairs of the group and dimension), 0 for pairs outside.
  */
 function labels({ examples, groups, preferences }: GroupedBatch<TokenizedPair>, M: number) {
   const P = examples.length;
-  const signs = new Float32Array(P * M);
+  const second = new Float32Array(P * M);
   const share = new Float32Array(preferences.length * P * M);
   const counts = new Float32Array(preferences.length * M);
-  const eachLabel = (visit: (p: number, i: number, group: number, label: 0 | 1) => void) =>
+  const eachLabel = (visit: (p: number, i: number, group: number, label: number) => void) =>
     examples.forEach(({ better }, p) =>
       better.forEach((label, i) => {
         if (label !== null) visit(p, i, groups[p] ?? 0, label);
       })
     );
   eachLabel((p, i, group, label) => {
-    signs[p * M + i] = label === 0 ? 1 : -1;
+    second[p * M + i] = label;
     counts[group * M + i] = (counts[group * M + i] ?? 0) + 1;
   });
   eachLabel((p, i, group) => share[(group * P + p) * M + i] = 1 / (counts[group * M + i] ?? 1));
-  return { signs, share };
+  return { second, share };
 }

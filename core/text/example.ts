@@ -10,13 +10,13 @@ export interface Message {
 /**
  * Two responses to one prompt, compared along M dimensions.
  * `better[i]` is the index (0 or 1) of the response preferred in dimension i, or null where that
- * dimension has no label. A pair that belongs to one dimension (HH) and a pair with a label for
+ * dimension has no label; between 0 and 1 it is the share of labellers who prefer response 1. A pair that belongs to one dimension (HH) and a pair with a label for
  * each dimension (PKU-SafeRLHF) are both of this shape.
  */
 export interface PreferenceExample {
   prompt: Message[];
   responses: [string, string];
-  better: (0 | 1 | null)[]; // (M)
+  better: (number | null)[]; // (M)
 }
 
 /** Examples with the names of their dimensions and a content hash (sha256, hex). */
@@ -30,5 +30,5 @@ export interface PreferenceDataset {
 export interface TokenizedPair {
   prompt: Int32Array;
   responses: [Int32Array, Int32Array];
-  better: (0 | 1 | null)[]; // (M)
+  better: (number | null)[]; // (M)
 }

@@ -1,11 +1,13 @@
 // Preference pairs of the built-in world: two answers to one prompt, one label per dimension.
 // Second stop of the built-in flow; read from here on like any other preference data set.
 //
-// Labels are drawn from Bradley–Terry: P(a is better than b) = σ(scale · (r(a) − r(b))). Labels by
+// Labels follow Bradley–Terry: P(a is better than b) = σ(scale · (r(a) − r(b))). Labels by
 // the order of the rewards alone would not do. At a corner of the simplex they ask for infinite
 // log-ratios, so the exact optimum would not exist; and order forgets how much better an answer
 // is, so that under DPO-LS (eq. 14) the extremes would win for every λ and the answers in between
 // never. A moderate scale keeps the optimum finite for every λ and close to the reward-optimal one.
+// Training pairs carry the probability itself, as if a crowd had labelled them: drawn labels have
+// the same optimum and reach it more slowly.
 import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.ts";
 import { Random } from "../../core/random.ts";
@@ -20,10 +22,11 @@ export interface PairOptions {
   /** Prompts to compare answers of. Default: train. */
   split?: "train" | "test";
   /**
-   * `sampled`: Bradley–Terry labels, what training sees. `order`: the better reward wins and equal
-   * rewards have no label, what accuracy is measured on. Default: sampled for train, order for test.
+   * `shares`: Bradley–Terry probabilities as the share of labellers, what training sees. `sampled`:
+   * labels drawn with them. `order`: the better reward wins and equal rewards have no label, what
+   * accuracy is measured on. Default: shares for train, order for test.
    */
-  labels?: "sampled" | "order";
+  labels?: "shares" | "sampled" | "order";
   /** Log-odds of a label per unit of reward, > 0. */
   labelScale?: number;
   /** Times each pair of answers appears when labels are sampled, each time labelled anew. */
@@ -42,7 +45,7 @@ export interface PairOptions {
  */
 export function builtinPreferences(world: World, options: PairOptions = {}): PreferenceDataset {
   const { split = "train", seed = 7 } = options;
-  const { labels = split === "train" ? "sampled" : "order", labelScale = LABEL_SCALE } = options;
+  const { labels = split === "train" ? "shares" : "order", labelScale = LABEL_SCALE } = options;
   const { repetitions = 4, limit } = options;
   checkPositive({ labelScale, repetitions, limit: limit ?? 1 });
   const random = new Random(seed).fork(`pairs ${split}`);
@@ -53,12 +56,13 @@ export function builtinPreferences(world: World, options: PairOptions = {}): Pre
       const a = prompt.answers[first];
       const b = prompt.answers[second];
       if (a === undefined || b === undefined) continue;
-      const wins = world.dimensions.map((_, i) => {
-        const left = a.rewards[i] ?? 0;
-        const right = b.rewards[i] ?? 0;
-        return labels === "order"
-          ? [left === right ? null : left > right]
-          : proportionalDraws(labelProbability(left, right, labelScale), { times, random });
+      // Per dimension and repetition, the share of labels for the first answer.
+      const wins = world.dimensions.map((_, i): (number | null)[] => {
+        const [left, right] = [a.rewards[i] ?? 0, b.rewards[i] ?? 0];
+        if (labels === "order") return [left === right ? null : Number(left > right)];
+        const p = labelProbability(left, right, labelScale);
+        if (labels === "shares") return [p];
+        return proportionalDraws(p, { times, random }).map(Number);
       });
       for (let time = 0; time < times; time++) {
         // Which answer comes first must tell nothing.
@@ -68,7 +72,7 @@ export function builtinPreferences(world: World, options: PairOptions = {}): Pre
           responses: swap ? [b.text, a.text] : [a.text, b.text],
           better: wins.map((draws) => {
             const won = draws[time] ?? null;
-            return won === null ? null : won === swap ? 1 : 0;
+            return won === null ? null : swap ? won : 1 - won;
           }),
         });
       }

@@ -17,7 +17,7 @@ import { createPolicy } from "../../../core/policy.ts";
 import { packSequences } from "../../../core/text/pack.ts";
 import { formulaParameters, holdGolden, load } from "../models/golden_models.ts";
 
-type Label = 0 | 1 | null;
+type Label = number | null;
 
 /** A batch whose examples differ in their labels only. */
 function batchOf(labels: Label[][], groups: number[], preferences: number[][]) {
@@ -48,6 +48,22 @@ function lossesOf(
     return { losses: rows, gradient: Array.from(gradient.dataSync()) };
   });
 }
+
+eachEngine("losses() under a share of labels is the mean over the labellers", (engine) => {
+  void engine;
+  // β 0.5, margin 1: L(0) = ln(1 + e⁻¹) = 0.313262, L(1) = ln(1 + e) = 1.313262;
+  // a share of 1/4 for response 1 gives 0.75·0.313262 + 0.25·1.313262 = 0.563262.
+  const scores = { policy: [-1, -2], reference: [-3, -2] };
+  const one = (label: Label) => lossesOf(batchOf([[label]], [0], [[1]]), scores);
+  const shared = one(0.25);
+  assertNear(shared.losses[0] ?? [], [0.563262], { tolerance: 1e-6 });
+  const [first, second] = [one(0), one(1)];
+  assertNear(
+    shared.gradient,
+    first.gradient.map((g, i) => 0.75 * g + 0.25 * (second.gradient[i] ?? NaN)),
+    { tolerance: 1e-6 },
+  );
+});
 
 eachEngine("losses() of two pairs, worked by hand", (engine) => {
   void engine;

@@ -38,9 +38,28 @@ Deno.test("builtinPreferences() of the test split labels by the order of the rew
   }
 });
 
+Deno.test("builtinPreferences() of the train split carries the share of labels for response 1", () => {
+  const { examples } = builtinPreferences(world);
+  assert.equal(examples.length, 192 * 15);
+  const answers = new Map(
+    world.train.flatMap(({ text, answers }) => answers.map((a) => [`${text}|${a.text}`, a])),
+  );
+  let swapped = 0;
+  for (const { prompt, responses, better } of examples) {
+    const [first, second] = responses.map((r) => answers.get(`${prompt[0]?.content}|${r}`));
+    assert.ok(first && second);
+    better.forEach((share, i) => {
+      const expected = labelProbability(second.rewards[i] ?? NaN, first.rewards[i] ?? NaN);
+      assert.ok(Math.abs((share ?? NaN) - expected) < 1e-12);
+    });
+    if ((better[0] ?? 0) > 0.5) swapped++;
+  }
+  assert.ok(swapped > 0.3 * examples.length && swapped < 0.7 * examples.length);
+});
+
 Deno.test("builtinPreferences() samples each label in proportion to its probability", () => {
   const repetitions = 4;
-  const { examples } = builtinPreferences(world, { repetitions });
+  const { examples } = builtinPreferences(world, { labels: "sampled", repetitions });
   assert.equal(examples.length, 192 * 15 * repetitions);
   const key = (prompt: string, left: string, right: string) => `${prompt}|${left}|${right}`;
   const wins = new Map<string, number>();
