@@ -111,14 +111,14 @@ export const presets: Record<string, { description: string; values: Partial<RunC
     values: {
       output_dir: "runs/builtin",
       max_length: 64,
-      per_device_train_batch_size: 24,
-      learning_rate: 2.2e-3,
+      per_device_train_batch_size: 16,
+      learning_rate: 3e-3,
       adam_beta2: 0.99,
       weight_decay: 0,
       vertex_share: 0.2,
       lora_init: "orthonormal",
       dtype: "float32",
-      max_steps: 750,
+      max_steps: 500,
     },
   },
   paper: {
