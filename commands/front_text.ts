@@ -1,6 +1,6 @@
 // A front as text for the terminal: the table over λ, the verdict and the indicators, and the
 // answers that different preferences choose. Used at the end of train and front.
-import { type FrontReport, metrics } from "../core/front/report.ts";
+import { exactShare, type FrontReport, metrics } from "../core/front/report.ts";
 import type { SampleAnswers } from "../workers/protocol.ts";
 import { columns, namedPreference } from "./format.ts";
 
@@ -10,9 +10,7 @@ const MOST_ROWS = 21; // the usual grid of 11 and one twice as fine; lattices of
 export function frontText(report: FrontReport): string {
   const { hypervolume, referencePoint } = report.indicators;
   const reference = report.dimensions.map((name, i) => `${name} ${short(referencePoint[i])}`);
-  const exact = report.exact
-    ? `, ${(100 * report.exact.hypervolumeRatio).toFixed(1)} % of the exact front's`
-    : "";
+  const exact = report.exact ? `, ${exactShare(report.exact)}` : "";
   const intervals = hasIntervals(report) ? ", with 95 % intervals" : "";
   return [
     `Front in ${metrics[report.metric].label}${intervals}`,

@@ -1,6 +1,6 @@
 // A front report for people and spreadsheets: a table for the terminal, CSV, and (svg.ts) a
 // picture. Last stop of core/front; nothing is computed here that the report does not hold.
-import { type FrontReport, metrics } from "./report.ts";
+import { exactShare, type FrontReport, metrics } from "./report.ts";
 
 export { frontSvg } from "./svg.ts";
 
@@ -20,10 +20,7 @@ export function frontTable(report: FrontReport): string {
   const facts: [string, string][] = [
     ["hypervolume", `${figure(indicators.hypervolume)} above the reference point ${reference}`],
     ...(exact === undefined ? [] : [
-      [
-        "of the exact front",
-        `${(100 * exact.hypervolumeRatio).toFixed(1)} % of its hypervolume`,
-      ] satisfies [string, string],
+      ["beside the exact", exactShare(exact)] satisfies [string, string],
     ]),
     ["inner product", `${figure(indicators.innerProduct)} (mean of Σ λ·J)`],
     ["span", indicators.span.map((span, i) => `${dimensions[i]} ${figure(span)}`).join(", ")],

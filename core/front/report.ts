@@ -44,11 +44,20 @@ export const FrontReport = z.strictObject({
   verdict: z.string(),
   exact: z.strictObject({
     points: z.array(z.strictObject({ preference: numbers(), values: numbers() })),
-    hypervolumeRatio: z.number(),
+    hypervolumeRatio: z.number().nullable().describe(
+      "null where even the exact front has nothing above the reference point",
+    ),
   }).optional(),
   settings: z.record(z.string(), z.unknown()).describe("what the numbers depend on"),
 });
 export type FrontReport = z.infer<typeof FrontReport>;
+
+/** How a front compares with the exact one, as a phrase. */
+export function exactShare({ hypervolumeRatio }: NonNullable<FrontReport["exact"]>): string {
+  return hypervolumeRatio === null
+    ? "where the exact front has none on this grid either"
+    : `${(100 * hypervolumeRatio).toFixed(1)} % of the exact front's`;
+}
 
 /** What was measured at every λ of the grid. */
 export interface FrontMeasurement {
@@ -137,13 +146,8 @@ function compareExact(
   { points, referencePoint }: { points: number[][]; referencePoint: number[] },
 ) {
   const best = hypervolume(exact.map(({ values }) => values), referencePoint);
-  if (best === 0) {
-    throw new RangeError(
-      "Cannot compare with the exact front: expected a reference point that it exceeds, " +
-        `got [${referencePoint.join(", ")}]`,
-    );
-  }
-  return { points: exact, hypervolumeRatio: hypervolume(points, referencePoint) / best };
+  const hypervolumeRatio = best > 0 ? hypervolume(points, referencePoint) / best : null;
+  return { points: exact, hypervolumeRatio };
 }
 
 function checkShapes(

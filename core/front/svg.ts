@@ -3,7 +3,7 @@
 // λ: each dimension has a colour, and a point mixes them by its weights.
 import { dimensionColour, INK, mixedColour, MUTED, seriesColour } from "./palette.ts";
 import { type Pair, pairPanel, type Series, type Size, valuesPanel } from "./panels.ts";
-import type { FrontReport } from "./report.ts";
+import { exactShare, type FrontReport } from "./report.ts";
 
 const FONT = "Inter, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif";
 const MARGIN = 28;
@@ -171,7 +171,7 @@ function figuresOf({ indicators, exact, settings }: FrontReport): string {
   const { resamples, level } = (settings.bootstrap ?? {}) as { resamples?: number; level?: number };
   return [
     `Hypervolume ${Number(indicators.hypervolume.toPrecision(3))} above (${reference.join(", ")})`,
-    ...(exact ? [`${(100 * exact.hypervolumeRatio).toFixed(1)} % of the exact front's`] : []),
+    ...(exact ? [exactShare(exact)] : []),
     ...(resamples && level ? [`bars: ${100 * level} % bootstrap intervals`] : []),
   ].join("; ");
 }

@@ -45,7 +45,7 @@ Deno.test("frontTable() has a row for each point, the indicators and the verdict
 Deno.test("frontTable() tells the share of the exact front where it is known", () => {
   const exact = [{ preference: [1, 0], values: [0.9, 0.9] }];
   const table = frontTable(summarizeFront({ ...measurement(2), exact }, options));
-  assert.match(table, /of the exact front +\d+\.\d % of its hypervolume/);
+  assert.match(table, /beside the exact +\d+\.\d % of the exact front's/);
 });
 
 Deno.test("figure() keeps numbers short at every size", () => {

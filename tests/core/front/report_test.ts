@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FrontReport, summarizeFront } from "../../../core/front/report.ts";
+import { exactShare, FrontReport, summarizeFront } from "../../../core/front/report.ts";
 import { measurement } from "./fixture.ts";
 
 Deno.test("summarizeFront() of a hand-worked measurement", () => {
@@ -86,8 +86,12 @@ Deno.test("summarizeFront() refuses what does not fit together", () => {
   assert.throws(broken({ outcomes: good.outcomes.slice(1) }), TypeError);
   assert.throws(broken({ preferences: good.preferences.slice(1) }), /at each of 10 preferences/);
   assert.throws(broken({ preferences: [] }), TypeError);
-  assert.throws(
-    broken({ exact: [{ preference: [1, 0], values: [0.1, 0.1] }] }),
-    /^RangeError: Cannot compare with the exact front: .*got \[0.25, 0.25\]/,
-  );
+});
+
+Deno.test("summarizeFront() has no share where the exact front has no hypervolume itself", () => {
+  // (0.1, 0.1) lies below the reference point (0.25, 0.25): its hypervolume is 0.
+  const exact = [{ preference: [1, 0], values: [0.1, 0.1] }];
+  const report = summarizeFront({ ...measurement(2), exact }, { seed: 1 });
+  assert.equal(report.exact?.hypervolumeRatio, null);
+  assert.match(exactShare(report.exact), /^where the exact front has none/);
 });
