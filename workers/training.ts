@@ -272,13 +272,14 @@ async function openExisting(config: RunConfig): Promise<Run | null> {
   return run;
 }
 
-/** The configuration is stored at the first start; later starts must agree with it. */
+/** The configuration is stored at the first start; once steps are saved, later starts must agree. */
 async function settleConfig(run: Run, config: RunConfig): Promise<void> {
   const stored = await run.loadConfig();
   if (stored === null) return await run.saveConfig(config);
   const keys = Object.keys(config) as (keyof RunConfig)[];
   const changed = keys.filter((key) => !CHANGEABLE.includes(key) && config[key] !== stored[key]);
   if (changed.length === 0) return;
+  if (await run.latestCheckpoint() === null) return await run.saveConfig(config); // nothing to lose
   const list = changed.map((key) => `${key} ${stored[key]} (now ${config[key]})`).join(", ");
   throw new InputError(
     `Cannot go on with the run in ${run.path}: expected its settings ${list}; ` +
