@@ -21,10 +21,12 @@ const FrontFlags = z.strictObject({
     seed: true,
     max_tokens_per_pass: true,
     engine: true,
-    dtype: true,
     threads: true,
     device: true,
   }).shape,
+  dtype: RunConfig.shape.dtype.unwrap().optional().describe(
+    "how frozen weights are held; default: as in the run",
+  ),
 });
 
 /** Adds `front --adapter DIR` to the program. */

@@ -136,7 +136,7 @@ export function learningRateAt(
   },
 ): number {
   const warmup = Math.ceil(warmupRatio * steps);
-  if (step < warmup) return peak * (step + 1) / warmup;
+  if (step < warmup) return peak * ((step + 1) / warmup);
   return peak * schedules[type]((step - warmup) / Math.max(1, steps - warmup));
 }
 

@@ -22,7 +22,8 @@ export async function runFront(
   const run = await loadConfig(request.adapter) ?? await loadConfig(dirname(request.adapter));
   const { dimensions } = stored.config;
   const evaluate = await chooseEvaluation(request, { run, dimensions });
-  const engine = await startEngine(request, options);
+  const dtype = request.dtype ?? RunConfig.parse(run ?? {}).dtype;
+  const engine = await startEngine({ ...request, dtype }, options);
   try {
     const base = await loadBase(engine, {
       model: stored.config.base_model,

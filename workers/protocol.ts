@@ -94,7 +94,7 @@ export interface FrontRequest {
   bootstrap: number; // resamples for the intervals
   seed: number;
   engine: RunConfig["engine"];
-  dtype: RunConfig["dtype"];
+  dtype?: RunConfig["dtype"]; // as in the run
   threads: number; // 0: all cores
   device: string;
   maxTokensPerPass: number;

@@ -69,6 +69,7 @@ export async function runTraining(
       revision: config.revision,
     }, options);
     const pairs = tokenizeTraining(rows, { base, config, options });
+    const maps = adaptedMaps(base.decoder.config, config.lora_target_modules);
     await using run = existing ?? await openRun(config.output_dir, { create: true });
     await settleConfig(run, config);
     const session = { config, options, rows, base, run };
@@ -79,8 +80,7 @@ export async function runTraining(
       alpha: config.lora_alpha,
       init: config.lora_init,
     });
-    const start = await startingPoint(session, adapter);
-    const maps = adaptedMaps(base.decoder.config, config.lora_target_modules);
+    const start = await startingPoint(session, adapter, maps);
     parameters = loadParameters(adapter, maps, start.parameters);
     const adapted = { adapter, objectives: dimensions.length, parameters };
     const policy = createPolicy(engine, base.decoder, adapted);
@@ -291,11 +291,11 @@ async function settleConfig(run: Run, config: RunConfig): Promise<void> {
 async function startingPoint(
   { config, base, rows, run }: Session,
   adapter: Adapter,
+  maps: string[][],
 ): Promise<{ parameters: StoredParameters; resume?: TrainParts["resume"] }> {
   const checkpoint = await run.latestCheckpoint();
   if (checkpoint === null) {
     await run.truncateMetrics(0);
-    const maps = adaptedMaps(base.decoder.config, config.lora_target_modules);
     const random = new Random(config.seed).fork("adapter");
     return { parameters: initParameters(adapter, maps, { config: base.decoder.config, random }) };
   }
