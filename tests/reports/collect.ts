@@ -47,7 +47,9 @@ const report = {
 };
 await Deno.mkdir(target, { recursive: true });
 await Deno.writeTextFile(join(target, "report.json"), JSON.stringify(report, null, 1) + "\n");
-await Deno.copyFile(join(run, "fronts/final.svg"), join(target, "front.svg"));
+const picture = await Deno.readTextFile(join(run, "fronts/final.svg"));
+const svg = picture.replaceAll(front.adapter, basename(front.adapter));
+await Deno.writeTextFile(join(target, "front.svg"), svg);
 
 /** Absolute paths become file names; everything else stays. */
 function withoutFolders(value: unknown): unknown {
