@@ -96,15 +96,25 @@ export function createPolicy(
     });
   }
 
-  function hidden(pack: Pack, preferences: number[][]): tf.Tensor2D {
-    const shared = sharedArguments(pack, preferences);
+  /** The last block's output (B, T, D); each block's input goes to `release`, which owns it. */
+  function throughBlocks(
+    pack: Pack,
+    shared: tf.Tensor[],
+    release: (input: tf.Tensor) => void,
+  ): tf.Tensor {
     let x: tf.Tensor = embed(pack);
     for (let layer = 0; layer < config.layers; layer++) {
       const { forward, args } = blockArguments(layer, shared);
       const [next] = forward(x, ...args);
-      x.dispose();
+      release(x);
       x = next as tf.Tensor;
     }
+    return x;
+  }
+
+  function hidden(pack: Pack, preferences: number[][]): tf.Tensor2D {
+    const shared = sharedArguments(pack, preferences);
+    const x = throughBlocks(pack, shared, (input) => input.dispose());
     shared.forEach((tensor) => tensor.dispose());
     const flat = tf.reshape(x, [pack.rows * pack.length, config.width]) as tf.Tensor2D;
     x.dispose();
@@ -126,12 +136,7 @@ export function createPolicy(
     async logProbsWithGradient(pack, preferences) {
       const shared = sharedArguments(pack, preferences);
       const inputs: tf.Tensor[] = [];
-      let x: tf.Tensor = embed(pack);
-      for (let layer = 0; layer < config.layers; layer++) {
-        const { forward, args } = blockArguments(layer, shared);
-        inputs.push(x);
-        x = forward(x, ...args)[0] as tf.Tensor;
-      }
+      const x = throughBlocks(pack, shared, (input) => inputs.push(input));
       const shape = x.shape;
       const { logProbs, slopes } = tf.tidy(() => {
         const flat = tf.reshape(x, [pack.rows * pack.length, config.width]) as tf.Tensor2D;

@@ -70,8 +70,7 @@ export async function runTraining(
     }, options);
     const pairs = tokenizeTraining(rows, { base, config, options });
     const maps = adaptedMaps(base.decoder.config, config.lora_target_modules);
-    await using run = existing ?? await openRun(config.output_dir, { create: true });
-    await settleConfig(run, config);
+    await using run = existing ?? await openAgreeing(config);
     const session = { config, options, rows, base, run };
     const { train: { dimensions } } = rows;
     const adapter = adapters[config.adapter]({
@@ -259,27 +258,31 @@ async function showFront(
   return front;
 }
 
-/** The run in output_dir if there is one, once its settings agree. */
+/** The run in output_dir if there is one. */
 async function openExisting(config: RunConfig): Promise<Run | null> {
-  if (await Deno.stat(config.output_dir).catch(() => null) === null) return null;
+  const found = await Deno.stat(config.output_dir).catch(() => null);
+  return found === null ? null : await openAgreeing(config);
+}
+
+/** Opens or makes the run in output_dir, whose saved steps must have been made with `config`. */
+async function openAgreeing(config: RunConfig): Promise<Run> {
   const run = await openRun(config.output_dir, { create: true });
   try {
-    if (await run.loadConfig() !== null) await settleConfig(run, config);
+    await refuseOtherSettings(run, config);
+    return run;
   } catch (error) {
     await run.close();
     throw error;
   }
-  return run;
 }
 
-/** The configuration is stored at the first start; once steps are saved, later starts must agree. */
-async function settleConfig(run: Run, config: RunConfig): Promise<void> {
+/** Throws InputError where the run has saved steps and was started with other settings. */
+async function refuseOtherSettings(run: Run, config: RunConfig): Promise<void> {
   const stored = await run.loadConfig();
-  if (stored === null) return await run.saveConfig(config);
+  if (stored === null) return;
   const keys = Object.keys(config) as (keyof RunConfig)[];
   const changed = keys.filter((key) => !CHANGEABLE.includes(key) && config[key] !== stored[key]);
-  if (changed.length === 0) return;
-  if (await run.latestCheckpoint() === null) return await run.saveConfig(config); // nothing to lose
+  if (changed.length === 0 || await run.latestCheckpoint() === null) return;
   const list = changed.map((key) => `${key} ${stored[key]} (now ${config[key]})`).join(", ");
   throw new InputError(
     `Cannot go on with the run in ${run.path}: expected its settings ${list}; ` +
@@ -295,6 +298,7 @@ async function startingPoint(
 ): Promise<{ parameters: StoredParameters; resume?: TrainParts["resume"] }> {
   const checkpoint = await run.latestCheckpoint();
   if (checkpoint === null) {
+    await run.saveConfig(config);
     await run.truncateMetrics(0);
     const random = new Random(config.seed).fork("adapter");
     return { parameters: initParameters(adapter, maps, { config: base.decoder.config, random }) };

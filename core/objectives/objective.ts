@@ -10,12 +10,6 @@ export interface GroupedBatch<Example> {
   preferences: number[][]; // (G, M)
 }
 
-/** Per-dimension figures of a batch for the log; NaN where the batch says nothing. */
-export interface BatchFigures {
-  losses: number[]; // (M) mean over groups
-  accuracies: number[]; // (M)
-}
-
 export interface Objective<Example> {
   /** Whether `losses` needs the reference policy's log-probabilities. */
   readonly needs: { reference: boolean };
