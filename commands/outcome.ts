@@ -1,9 +1,12 @@
 // How a command ends: which exit code an error has, and the one sentence it is told in.
 import {
   BusyError,
+  ConflictError,
   CorruptFileError,
   DivergedError,
   InputError,
+  NotFoundError,
+  OverloadedError,
   StorageError,
 } from "../core/errors.ts";
 
@@ -12,7 +15,10 @@ export const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 const errorCodes: [new (message: string) => Error, number][] = [
   [InputError, 2],
+  [NotFoundError, 2],
+  [ConflictError, 2],
   [BusyError, 3],
+  [OverloadedError, 3],
   [CorruptFileError, 4],
   [DivergedError, 5],
   [StorageError, 6],

@@ -25,3 +25,23 @@ export class DivergedError extends Error {
 export class StorageError extends Error {
   override name = "StorageError";
 }
+
+/** Nothing of that name exists. Exit code 2. */
+export class NotFoundError extends Error {
+  override name = "NotFoundError";
+}
+
+/** What was asked for does not fit the state of things: a name taken, a job that has ended. Exit code 2. */
+export class ConflictError extends Error {
+  override name = "ConflictError";
+}
+
+/** More is asked for than fits; worth asking again after `retryAfterSeconds`. Exit code 3. */
+export class OverloadedError extends Error {
+  override name = "OverloadedError";
+  readonly retryAfterSeconds: number;
+  constructor(message: string, { retryAfterSeconds = 1 }: { retryAfterSeconds?: number } = {}) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
