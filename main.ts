@@ -1,7 +1,7 @@
 // The terminal's way in: parses the command, hands it the environment and the signals, and turns
 // an error into one sentence and an exit code. What a command does is in commands/.
 import { Command, CommanderError } from "commander";
-import { refuseInOurWords } from "./commands/command.ts";
+import { type CommandContext, refuseInOurWords } from "./commands/command.ts";
 import { commands } from "./commands/mod.ts";
 import { describeError, exitCodeHelp, exitCodeOf } from "./commands/outcome.ts";
 import { standardError, standardOutput } from "./commands/output.ts";
@@ -24,7 +24,8 @@ async function main(args: string[]): Promise<number> {
       outputError: () => {}, // told below, in our words
     });
   refuseInOurWords(program);
-  for (const register of Object.values(commands)) register(program, { env: Deno.env.get, signal });
+  const context: CommandContext = { env: Deno.env.get, signal };
+  for (const register of Object.values(commands)) register(program, context);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
@@ -32,5 +33,5 @@ async function main(args: string[]): Promise<number> {
     standardError.write(`${describeError(error, { debug: args.includes("--debug") })}\n`);
     return exitCodeOf(error);
   }
-  return signal.aborted ? exitCodeOf(signal.reason) : 0;
+  return signal.aborted && !context.endsBySignal ? exitCodeOf(signal.reason) : 0;
 }

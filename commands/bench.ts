@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import type { BenchResult } from "../tests/bench/measure.ts";
-import type { Row, RowReport } from "../tests/bench/row.ts";
+import type { Row, RowReport, Target } from "../tests/bench/row.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
 import { columns, percent } from "./format.ts";
@@ -60,17 +60,27 @@ async function bench(command: Command, { env, signal }: CommandContext): Promise
 /** The rows as a table, and under it what single rows say beside. */
 export function benchText(rows: RowReport[]): string {
   if (rows.length === 0) return "No row was measured";
-  const head = ["row", "ours", "peer", "ratio", "spread", "memory", "peer's memory"];
+  const head = ["row", "ours", "peer", "ratio", "spread", "target", "memory", "peer's memory"];
   const cells = rows.map((row) => [
     row.name,
     seconds(row.ours),
     seconds(row.peer),
     `${row.ratio.toFixed(2)} ×`,
     percent(row.spread),
+    targetText(row.target),
     gigabytes(row.peakBytes),
     gigabytes(row.peerPeakBytes),
   ]);
-  const usual = ["name", "ours", "peer", "ratio", "spread", "peakBytes", "peerPeakBytes"];
+  const usual = [
+    "name",
+    "ours",
+    "peer",
+    "ratio",
+    "spread",
+    "target",
+    "peakBytes",
+    "peerPeakBytes",
+  ];
   const extras = rows.flatMap((row) => {
     const rest = Object.entries(row).filter(([key]) => !usual.includes(key));
     return rest.map(([key, value]) => `${row.name} ${key}: ${shown(value)}`);
@@ -93,6 +103,14 @@ function listed({ name, description, onRequest = false }: Row) {
 
 function seconds(value: number): string {
   return `${Number(value.toPrecision(3))} s`;
+}
+
+/** `0.62 ≤ 0.7 × met`; `–` where a row has no target. */
+function targetText(target: Target | undefined): string {
+  if (target === undefined) return "–";
+  const { value, atMost, atLeast, unit, met } = target;
+  const limit = atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`;
+  return `${Number(value.toPrecision(3))} ${limit} ${unit} ${met ? "met" : "missed"}`;
 }
 
 function gigabytes(bytes: number | null): string {

@@ -7,7 +7,10 @@ import { nearestName } from "./flags.ts";
 import { exitCodeHelp } from "./outcome.ts";
 
 /** What a command gets from main.ts, the only reader of the environment and of signals. */
-export type CommandContext = Pick<SessionOptions, "env" | "signal">;
+export interface CommandContext extends Pick<SessionOptions, "env" | "signal"> {
+  /** Set by a command that a signal ends as it should: exit code 0 then. */
+  endsBySignal?: boolean;
+}
 
 /** A new sub-command with the flags that all have; the caller adds its own and the action. */
 export function declareCommand(

@@ -1,5 +1,6 @@
 // `deno task doctor`: what computes on this machine, how fast, and what would make it faster.
 import type { Command } from "commander";
+import { z } from "zod";
 import { RunConfig } from "../core/config.ts";
 import type { DoctorReport } from "../workers/protocol.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
@@ -7,14 +8,18 @@ import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
 import { printResult, standardError } from "./output.ts";
 import { openScreen } from "./terminal.ts";
 
-const DoctorFlags = RunConfig.pick({ engine: true, threads: true, device: true });
+const DoctorFlags = RunConfig.pick({ engine: true, threads: true, device: true }).extend({
+  model: z.string().min(1).optional().describe(
+    "a model whose int8 and int4 weights to compare with float32",
+  ),
+});
 
 /** Adds `doctor` to the program. */
 export function register(program: Command, context: CommandContext): void {
   const command = declareCommand(program, "doctor", {
     description: "say which engine was found, how fast it is and what would make it faster",
   });
-  declareFlags(command, flagsOf(DoctorFlags), { engine: "Engine:" });
+  declareFlags(command, flagsOf(DoctorFlags), { engine: "Engine:", model: "Generation:" });
   command.action(() => doctor(command, context));
 }
 
@@ -42,7 +47,22 @@ export function doctorText(report: DoctorReport): string {
     `Engine   ${report.engine} ${report.version}`,
     `Devices  ${report.devices.join(", ")}`,
     `Speed    ${speed}`,
+    ...formatLines(report.formats ?? []),
     ...list("Found", report.found),
     ...list("What would make it faster", report.advice),
   ].join("\n");
+}
+
+/** A table of weight formats, a line each. */
+function formatLines(formats: NonNullable<DoctorReport["formats"]>): string[] {
+  if (formats.length === 0) return [];
+  const lines = formats.map(({ format, bytes, msPerToken, error }) => {
+    const size = `${Math.round(bytes / 1e6)} MB`.padStart(9);
+    const speed = `${msPerToken.toFixed(1)} ms a token`.padStart(19);
+    if (error === null) return `  ${format.padEnd(7)}${size}${speed}`;
+    return `  ${format.padEnd(7)}${size}${speed}   logits off by ${error.mean.toFixed(3)} on ` +
+      `average, ${error.largest.toFixed(2)} at most; same first choice ` +
+      `${(100 * error.agreement).toFixed(0)} %; divergence ${error.divergence.toPrecision(2)} nats`;
+  });
+  return ["", `Weight formats over ${formats.at(-1)?.error?.tokens ?? 0} tokens`, ...lines];
 }

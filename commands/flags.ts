@@ -175,7 +175,7 @@ function placeholder(flag: Flag): string {
 
 function helpText(flag: Flag): string {
   if (flag.required) return `${flag.description} (required)`;
-  return flag.default === undefined
+  return flag.default === undefined || flag.default === ""
     ? flag.description
     : `${flag.description} (default: ${String(flag.default)})`;
 }

@@ -14,6 +14,9 @@ const FrontFlags = z.strictObject({
   dataset: z.string().optional().describe(
     "other test files than the run's own, written like the dataset of train",
   ),
+  metric: z.enum(["implicit_accuracy", "expected_reward"]).optional().describe(
+    "what the values are; default: what the test data can show",
+  ),
   limit: RunConfig.shape.eval_limit,
   ...RunConfig.pick({
     grid: true,

@@ -7,6 +7,7 @@ import {
   InputError,
   NotFoundError,
   OverloadedError,
+  ShardError,
   StorageError,
 } from "../core/errors.ts";
 
@@ -22,6 +23,7 @@ const errorCodes: [new (message: string) => Error, number][] = [
   [CorruptFileError, 4],
   [DivergedError, 5],
   [StorageError, 6],
+  [ShardError, 7],
 ];
 
 /** The documented exit codes, as `--help` shows them. */
@@ -33,6 +35,7 @@ export const exitCodeHelp = `Exit codes:
   4    a damaged file
   5    training diverged: a value that is not finite
   6    a write failed: disk full, no permission
+  7    a shard of the training was lost: saved, the same command goes on
   130  stopped by Ctrl-C, checkpoint saved (a second Ctrl-C leaves at once)
   143  stopped by SIGTERM, checkpoint saved`;
 

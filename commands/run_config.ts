@@ -3,6 +3,7 @@
 import { parseDocument } from "yaml";
 import { presets, RunConfig } from "../core/config.ts";
 import { InputError } from "../core/errors.ts";
+import { completeSettings } from "../workers/run_settings.ts";
 import { checkValue, flagsOf, nearestName } from "./flags.ts";
 
 /** What the user gave: checked flags, the path of a YAML file, the name of a preset. */
@@ -20,47 +21,17 @@ export interface GivenLayers {
  */
 export async function resolveRunConfig({ flags, config, preset }: GivenLayers): Promise<RunConfig> {
   const given = { ...(config === undefined ? {} : await readYaml(config)), ...flags };
-  requireOwnRun(given, preset);
-  const result = RunConfig.safeParse({ ...presetValues(given, preset), ...given });
-  if (!result.success) {
-    const issues = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-    throw new InputError(`Cannot use these settings: ${issues.join("; ")}`);
-  }
-  return result.data;
+  requireKnownPreset(preset);
+  return completeSettings(given, { preset, label: (setting) => `--${setting}` });
 }
 
-function presetValues(
-  given: Record<string, unknown>,
-  preset: string | undefined,
-): Partial<RunConfig> {
-  const model = given.model_name_or_path ?? "builtin";
-  const name = preset ?? (model === "builtin" ? "builtin" : undefined);
-  if (name === undefined) return {};
+function requireKnownPreset(preset: string | undefined): void {
   const names = Object.keys(presets);
-  const found = names.includes(name) ? presets[name] : undefined;
-  if (!found) {
-    throw new InputError(
-      `Cannot use --preset: expected one of ${names.join(", ")}, got ${JSON.stringify(name)} ` +
-        `(nearest: ${nearestName(name, names)})`,
-    );
-  }
-  return found.values;
-}
-
-/** Half a run of one's own must not fall back on the built-in model, data or folder unnoticed. */
-function requireOwnRun(given: Record<string, unknown>, preset: string | undefined): void {
-  const own = (key: string) => given[key] !== undefined && given[key] !== "builtin";
-  if (preset === "builtin" || !(own("model_name_or_path") || own("dataset"))) return;
-  const wanted = {
-    model_name_or_path: "a model folder, hub id or .gguf file",
-    dataset: "preference files",
-    output_dir: "a folder for the run",
-  };
-  for (const [key, what] of Object.entries(wanted)) {
-    if (given[key] === undefined) {
-      throw new InputError(`Cannot train: expected --${key} with ${what}, got none`);
-    }
-  }
+  if (preset === undefined || names.includes(preset)) return;
+  throw new InputError(
+    `Cannot use --preset: expected one of ${names.join(", ")}, got ${JSON.stringify(preset)} ` +
+      `(nearest: ${nearestName(preset, names)})`,
+  );
 }
 
 /** The settings in a YAML (or JSON) file, each checked; relative paths stay as written. */

@@ -21,11 +21,16 @@ export const RunConfig = z.strictObject({
     "comma-separated names of the dimensions to use, in the order of the preference vector",
   ),
   output_dir: z.string().default("runs/builtin").describe("folder of the run"),
-  revision: z.string().default("main").describe("revision of a model from the hub"),
+  revision: z.string().regex(/^\w[\w./-]*$/).default("main").describe(
+    "revision of a model from the hub",
+  ),
 
   // objective and aggregation
   objective: z.enum(["dpo"]).default("dpo").describe("what is optimised"),
   beta: positive().default(0.1).describe("strength of the pull towards the reference policy"),
+  rpo_alpha: z.number().nonnegative().finite().default(0).describe(
+    "weight of −log π per token of the preferred response, beside DPO's loss: keeps its probability up",
+  ),
   aggregation: z.enum(["ls", "tche"]).default("ls").describe(
     "how the losses of the dimensions become one: ls (eq. 14) or tche (eq. 16)",
   ),
@@ -98,11 +103,23 @@ export const RunConfig = z.strictObject({
     "how frozen weights are held; trained values and activations are always float32",
   ),
   threads: z.number().int().nonnegative().default(0).describe(
-    "threads of the engine; 0: all cores",
+    "threads of each engine; 0: all cores, divided among the shards",
   ),
-  device: z.string().default("auto").describe("device of the engine: auto, cpu, gpu:0 …"),
+  device: z.string().default("auto").describe(
+    "device of the engine: auto, cpu, gpu:0 …; shards take turns in a list: gpu:0,gpu:1",
+  ),
+  shards: count().max(64).default(1).describe(
+    "threads that share every batch, each with an engine and the frozen weights of its own",
+  ),
+  shard_timeout: positive().max(86400).default(600).describe(
+    "seconds without a sign of life after which a shard is given up and the run stops, saved",
+  ),
 });
 export type RunConfig = z.infer<typeof RunConfig>;
+
+/** Settings as somebody gives them, before preset and defaults: any may be missing. */
+export const RunSettings = z.strictObject(withoutDefaults(RunConfig.shape));
+export type RunSettings = z.infer<typeof RunSettings>;
 
 /** Named starting points; flags and YAML override them. */
 export const presets: Record<string, { description: string; values: Partial<RunConfig> }> = {
@@ -112,13 +129,15 @@ export const presets: Record<string, { description: string; values: Partial<RunC
       output_dir: "runs/builtin",
       max_length: 64,
       per_device_train_batch_size: 16,
-      learning_rate: 3e-3,
+      beta: 0.5,
+      rpo_alpha: 0.007,
+      learning_rate: 5e-3,
       adam_beta2: 0.99,
       weight_decay: 0,
       vertex_share: 0.2,
       lora_init: "orthonormal",
       dtype: "float32",
-      max_steps: 500,
+      max_steps: 600,
     },
   },
   paper: {
@@ -142,3 +161,19 @@ export const presets: Record<string, { description: string; values: Partial<RunC
     },
   },
 };
+
+type WithoutDefaults<S extends Record<string, z.ZodType>> = {
+  [K in keyof S]: z.ZodOptional<
+    S[K] extends z.ZodDefault<infer T> | z.ZodOptional<infer T> ? T : S[K]
+  >;
+};
+
+/** The same fields, each optional and none filled in where it is missing. */
+function withoutDefaults<S extends Record<string, z.ZodType>>(shape: S): WithoutDefaults<S> {
+  const fields = Object.entries(shape).map(([name, field]) => {
+    const filled = field instanceof z.ZodDefault || field instanceof z.ZodOptional;
+    const inner = (filled ? field.unwrap() : field) as z.ZodType;
+    return [name, inner.optional().describe(field.description ?? "")];
+  });
+  return Object.fromEntries(fields) as WithoutDefaults<S>;
+}

@@ -26,6 +26,11 @@ export class StorageError extends Error {
   override name = "StorageError";
 }
 
+/** A thread that computes a share of every batch was lost; the run can go on. Exit code 7. */
+export class ShardError extends Error {
+  override name = "ShardError";
+}
+
 /** Nothing of that name exists. Exit code 2. */
 export class NotFoundError extends Error {
   override name = "NotFoundError";

@@ -33,6 +33,9 @@ export interface Policy {
   hidden(pack: Pack, preferences: number[][]): tf.Tensor2D;
 }
 
+/** What scoring needs of a policy: no gradient. */
+export type Scorer = Pick<Policy, "logProbs">;
+
 /** The parts of an adapted policy; parameters are read at each call, so updates take effect. */
 export interface AdaptedParts {
   adapter: Adapter;

@@ -16,7 +16,8 @@ export function validatePreference(values: number[], dimensions: string[]): numb
   const wanted = `${dimensions.length} weights (${dimensions.join(", ")})`;
   if (values.length !== dimensions.length) {
     throw new InputError(
-      `Cannot use preference: expected ${wanted}, got ${values.length} (${values.join(", ")})`,
+      `Cannot use preference: expected ${wanted}, got ${values.length} ` +
+        `(${values.slice(0, 8).join(", ")}${values.length > 8 ? " …" : ""})`,
     );
   }
   for (const [i, value] of values.entries()) {
@@ -64,16 +65,31 @@ export function parsePreference(text: string, dimensions: string[]): number[] {
     }
     weights.set(name, parseWeight(part.slice(at + 1).trim(), name));
   }
-  const ordered = dimensions.map((name) => {
-    const weight = weights.get(name);
-    if (weight === undefined) {
-      throw new InputError(
-        `Cannot read preference: expected a weight for ${name}, got ${JSON.stringify(text)}`,
-      );
-    }
-    return weight;
+  return preferenceByName(weights, { dimensions, given: text });
+}
+
+/**
+ * The preference vector that a program gives: weights in the order of the dimensions, or by name
+ * (every dimension once), or null for equal weights. Throws InputError where it is none.
+ */
+export function toPreference(
+  given: number[] | Record<string, number> | null,
+  dimensions: string[],
+): number[] {
+  if (given === null) return dimensions.map(() => 1 / dimensions.length);
+  if (Array.isArray(given)) return validatePreference(given, dimensions);
+  const unknown = Object.keys(given).find((name) => !dimensions.includes(name));
+  if (unknown !== undefined) {
+    throw new InputError(
+      `Cannot read preference: expected names among ${dimensions.join(", ")}, got ${
+        JSON.stringify(unknown.slice(0, 40))
+      }`,
+    );
+  }
+  return preferenceByName(new Map(Object.entries(given)), {
+    dimensions,
+    given: JSON.stringify(given),
   });
-  return validatePreference(ordered, dimensions);
 }
 
 /**
@@ -161,6 +177,23 @@ export function latticeGrid(m: number, pointsPerEdge: number): number[][] {
     );
   }
   return compositions(m, steps).map((parts) => parts.map((part) => part / steps));
+}
+
+/** Weights by name in the order of the dimensions; `given` is for messages. */
+function preferenceByName(
+  weights: Map<string, number>,
+  { dimensions, given }: { dimensions: string[]; given: string },
+): number[] {
+  const ordered = dimensions.map((name) => {
+    const weight = weights.get(name);
+    if (weight === undefined) {
+      throw new InputError(
+        `Cannot read preference: expected a weight for ${name}, got ${JSON.stringify(given)}`,
+      );
+    }
+    return weight;
+  });
+  return validatePreference(ordered, dimensions);
 }
 
 function checkDimensionCount(m: number): void {

@@ -7,10 +7,11 @@ import type { Adapter } from "./adapters/adapter.ts";
 import { orthogonalityGradients } from "./adapters/orthogonality.ts";
 import type { BlockParameters, StoredParameters } from "./adapters/parameters.ts";
 import { type Aggregation } from "./aggregation.ts";
+import { addGradients, type BatchPass } from "./batch_pass.ts";
 import type { RunConfig } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
 import { DivergedError } from "./errors.ts";
-import type { BlockGradients, Policy } from "./policy.ts";
+import type { BlockGradients } from "./policy.ts";
 import type { GroupedBatch, Objective } from "./objectives/objective.ts";
 import {
   adamW,
@@ -23,13 +24,12 @@ import {
 import { samplePreferences } from "./preference.ts";
 import { Random, RandomState } from "./random.ts";
 import type { TokenizedPair } from "./text/example.ts";
-import { packSequences } from "./text/pack.ts";
 import { PairSampler, SamplerState } from "./text/sampler.ts";
 
 /** Everything a step needs, made by the caller, who also disposes it. */
 export interface TrainParts {
   engine: Engine;
-  policy: Policy;
+  pass: BatchPass; // of the policy that `parameters` make
   adapter: Adapter;
   parameters: BlockParameters[]; // updated in place
   objective: Objective<TokenizedPair>;
@@ -37,7 +37,6 @@ export interface TrainParts {
   dimensions: string[]; // (M)
   pairs: TokenizedPair[];
   referenceLogProbs: Float32Array; // of the sequences of all pairs, in order; 0 where not in use
-  rowLength: number; // tokens of a packed row
   resume?: { state: TrainerState; moments: StoredParameters };
 }
 
@@ -71,8 +70,9 @@ export type TrainEvent =
 
 /**
  * Trains `parts.parameters` for the configured steps. A checkpoint event comes every save_steps,
- * after the last step, and when `signal` aborts (the generator then ends). Throws DivergedError,
- * naming step, dimension and λ: no checkpoint holds a number that is not finite.
+ * after the last step, when `signal` aborts (the generator then ends), and with the last whole step
+ * before the error of a pass that broke goes on. Throws DivergedError, naming step, dimension and λ:
+ * no checkpoint holds a number that is not finite.
  */
 export async function* train(
   config: RunConfig,
@@ -98,10 +98,27 @@ export async function* train(
   const penalise = orthogonalityGradients(engine, parts.adapter, config.orthogonality);
   const steps = totalSteps(config, sampler);
   let { step, tokens, seconds } = parts.resume?.state ?? { step: 0, tokens: 0, seconds: 0 };
+  let saved = step;
+
+  /** The run as it stands after `state.step` steps. */
+  async function checkpoint(state: TrainerState, shown?: number[][]): Promise<TrainEvent> {
+    // An update can overflow where loss and gradient did not; the next loss would come too late.
+    if (!Number.isFinite(await globalNorm(engine, parameters.map(({ tensors }) => tensors)))) {
+      throw diverged("adapter after the update", { step: state.step, preferences: shown });
+    }
+    saved = state.step;
+    return { type: "checkpoint", state, moments: () => storeMoments(parameters, moments) };
+  }
+
+  function stateNow(): TrainerState {
+    const states = { preferences: preferences.state(), sampler: sampler.state() };
+    return { step, steps, ...states, tokens, seconds };
+  }
 
   try {
     while (step < steps && !signal.aborted) {
       const start = performance.now();
+      const before = stateNow();
 
       // Lines 5 and 6: a batch, and preference vectors for its groups.
       const batches: GroupedBatch<Indexed>[] = [];
@@ -112,10 +129,17 @@ export async function* train(
       // Line 7: the aggregated objective of π_{θ,λ} and its gradient.
       let gradients: BlockGradients[] | null = null;
       const results: BatchResult[] = [];
-      for (const batch of batches) {
-        const result = await aggregatedGradient(batch, { config, parts, step: step + 1 });
-        gradients = accumulate(gradients, result.gradients);
-        results.push(result);
+      try {
+        for (const batch of batches) {
+          const result = await aggregatedGradient(batch, { parts, step: step + 1 });
+          gradients = addGradients(gradients, result.gradients);
+          results.push(result);
+        }
+      } catch (error) {
+        disposeAll(gradients ?? []);
+        // What computes broke down: θ is still that of the last step, which must not be lost.
+        if (!(error instanceof DivergedError) && step > saved) yield await checkpoint(before);
+        throw error;
       }
       const share = 1 / batches.length;
       gradients = penalise(parameters, gradients ?? [], 1 / share);
@@ -156,22 +180,7 @@ export async function* train(
         yield { type: "evaluate", step };
       }
       if (last || signal.aborted || step % config.save_steps === 0) {
-        // An update can overflow where loss and gradient did not; the next loss would come too late.
-        if (!Number.isFinite(await globalNorm(engine, parameters.map(({ tensors }) => tensors)))) {
-          throw diverged("adapter after the update", {
-            step,
-            preferences: batches[0]?.preferences,
-          });
-        }
-        const state = {
-          step,
-          steps,
-          preferences: preferences.state(),
-          sampler: sampler.state(),
-          tokens,
-          seconds,
-        };
-        yield { type: "checkpoint", state, moments: () => storeMoments(parameters, moments) };
+        yield await checkpoint(stateNow(), batches[0]?.preferences);
       }
     }
   } finally {
@@ -237,9 +246,9 @@ function nextBatch(
 /** Loss per dimension, aggregated under each group's λ, averaged over groups; with its gradient. */
 async function aggregatedGradient(
   batch: GroupedBatch<Indexed>,
-  { config, parts, step }: { config: RunConfig; parts: TrainParts; step: number },
+  { parts, step }: { parts: TrainParts; step: number },
 ): Promise<BatchResult> {
-  const { policy, objective, dimensions } = parts;
+  const { pass, objective, dimensions } = parts;
   const sequences = batch.examples.flatMap(objective.sequences);
   const perExample = sequences.length / batch.examples.length;
   const owner = (s: number) => Math.floor(s / perExample);
@@ -254,37 +263,22 @@ async function aggregatedGradient(
       ] ?? 0,
   );
 
-  const packs = packSequences(sequences, {
-    rowLength: parts.rowLength,
-    maxTokens: config.max_tokens_per_pass,
-    preferences: sequencePreferences,
-  });
-  const logProbs = new Float32Array(sequences.length);
-  const traces = [];
-  for (const pack of packs) {
-    const trace = await policy.logProbsWithGradient(pack, sequencePreferences);
-    traces.push({ pack, trace });
-    pack.owners.forEach((s, n) => logProbs[s] = (logProbs[s] ?? 0) + (trace.values[n] ?? 0));
-  }
+  const trace = await pass.forward(sequences, sequencePreferences);
+  const { logProbs } = trace;
 
   const { losses, total, slopes } = await lossAndSlopes(logProbs, reference, { batch, parts });
   const mean = dimensions.map((_, i) => columnMean(losses, i, dimensions.length));
   const bad = mean.findIndex((loss) => !Number.isFinite(loss));
   if (bad >= 0 || !Number.isFinite(total)) {
-    traces.forEach(({ trace }) => trace.dispose());
+    trace.dispose();
     throw diverged(`loss of dimension ${dimensions[bad] ?? dimensions[0]}`, {
       step,
       preferences: batch.preferences,
     });
   }
 
-  let gradients: BlockGradients[] | null = null;
-  for (const { pack, trace } of traces) {
-    const weights = Float32Array.from(pack.owners, (s) => slopes[s] ?? 0);
-    gradients = accumulate(gradients, trace.backward(weights));
-  }
   return {
-    gradients: gradients ?? [],
+    gradients: await trace.backward(slopes),
     loss: total,
     losses: mean,
     accuracies: objective.accuracies(logProbs, reference, batch),
@@ -315,22 +309,6 @@ async function lossAndSlopes(
   const table = await losses?.data() as Float32Array;
   [value, grad, losses].forEach((tensor) => tensor?.dispose());
   return { losses: table, total, slopes };
-}
-
-function accumulate(
-  sum: BlockGradients[] | null,
-  gradients: BlockGradients[],
-): BlockGradients[] {
-  if (sum === null) return gradients;
-  return gradients.map((block, i) =>
-    block.map((gradient, j) => {
-      const previous = sum[i]?.[j] as tf.Tensor;
-      const added = tf.add(previous, gradient);
-      previous.dispose();
-      gradient.dispose();
-      return added;
-    })
-  );
 }
 
 function summarize(
@@ -371,10 +349,12 @@ function diverged(
   what: string,
   { step, preferences }: { step: number; preferences: number[][] | undefined },
 ): DivergedError {
-  const shown = (preferences ?? []).slice(0, 3).map((p) => `[${p.map((w) => w.toFixed(3))}]`);
+  const shown = preferences?.slice(0, 3).map((p) => `[${p.map((w) => w.toFixed(3))}]`);
   return new DivergedError(
-    `Cannot go on training: expected a finite ${what} at step ${step} with λ ${shown.join(", ")}` +
-      `, got one that is not; a lower learning_rate is the usual remedy`,
+    `Cannot go on training: expected a finite ${what} at step ${step}` +
+      `${
+        shown ? ` with λ ${shown.join(", ")}` : ""
+      }, got one that is not; a lower learning_rate is the usual remedy`,
   );
 }
 

@@ -29,3 +29,12 @@ export const smallFiles = [
   "special_tokens_map.json",
   "chat_template.jinja",
 ];
+
+/**
+ * Whether a name reads like a model of the hub: `name` or `owner/name`, by the rules of
+ * huggingface_hub's validate_repo_id, and no .gguf file.
+ */
+export function isHubId(name: string): boolean {
+  return name.length <= 96 && /^\w([\w.-]*\w)?(\/\w([\w.-]*\w)?)?$/.test(name) &&
+    !/\.\.|--|\.(git|gguf)$/i.test(name);
+}

@@ -11,7 +11,7 @@ import type { TextFiles } from "../core/text/tokenizer.ts";
 import { type FileSource, fileSource, readJson, readText, statOrNull } from "./files.ts";
 import { downloadModel, type HubOptions } from "./hub.ts";
 import type { HubProgress } from "./hub_cache.ts";
-import { isPlainFileName, pickleFile, shardNames, WeightIndex } from "./model_files.ts";
+import { isHubId, isPlainFileName, pickleFile, shardNames, WeightIndex } from "./model_files.ts";
 
 /** A model ready to be loaded into an engine. */
 export interface OpenedModel {
@@ -43,7 +43,7 @@ export async function openModel(
   const found = await statOrNull(nameOrPath);
   if (found?.isDirectory) return await openFolder(nameOrPath, nameOrPath);
   if (found) return await openFile(nameOrPath);
-  if (!hub || !/^[\w][\w.-]*(\/[\w][\w.-]*)?$/.test(nameOrPath) || /\.gguf$/i.test(nameOrPath)) {
+  if (!hub || !isHubId(nameOrPath)) {
     throw new InputError(
       `Cannot open model ${nameOrPath}: expected a folder, a .gguf file or a hub id, ` +
         `got nothing there`,

@@ -20,7 +20,7 @@ const floors: string[][] = [
   ["core/engine", "core/text", "core/preference.ts"],
   ["core/aggregation.ts", "core/models"],
   ["core/adapters"],
-  ["core/policy.ts", "core/optim.ts"],
+  ["core/policy.ts", "core/batch_pass.ts", "core/optim.ts", "core/generate"],
   ["core/objectives"],
   ["core/front"],
   ["core/train.ts", "core/pretrain.ts"],
@@ -111,7 +111,7 @@ function sources(): Promise<Source[]> {
     }
     return await Promise.all(files.map(async (file) => {
       const text = await Deno.readTextFile(root + file);
-      const specifiers = [...text.matchAll(/(?:from|import\()\s*"(\.[^"]+\.ts)"/g)].map(([, s]) =>
+      const specifiers = [...text.matchAll(/(?:from|import\()\s*"(\.[^"]+\.tsx?)"/g)].map(([, s]) =>
         s
       );
       const base = new URL(file, "file:///");
@@ -128,7 +128,7 @@ async function collect(folder: string, files: string[]): Promise<void> {
   for (const { name, isDirectory } of entries) {
     const path = `${folder}/${name}`;
     if (isDirectory) await collect(path, files);
-    else if (name.endsWith(".ts")) files.push(path);
+    else if (/\.tsx?$/.test(name)) files.push(path);
   }
 }
 

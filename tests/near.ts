@@ -7,7 +7,7 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
   let largest = 0;
   for (let i = 0; i < a.length; i++) {
     const difference = a[i] === b[i] ? 0 : Math.abs((a[i] ?? NaN) - (b[i] ?? NaN));
-    if (!(difference <= largest)) largest = difference; // NaN sticks
+    largest = Math.max(largest, difference); // NaN sticks
   }
   return largest;
 }

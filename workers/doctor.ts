@@ -1,9 +1,11 @@
-// What computes on this machine and how fast: found libraries, devices, a measured matrix product.
+// What computes on this machine and how fast: found libraries, devices, a measured matrix product,
+// and of a given model its weight formats.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../core/engine/mod.ts";
 import { findLibtensorflow } from "../data/native.ts";
 import { startEngine } from "./machine.ts";
 import type { DoctorReport, DoctorRequest, SessionOptions } from "./protocol.ts";
+import { measureFormats } from "./weight_formats.ts";
 
 const SIZE = 1024; // of the square product
 const REPEATS = 7;
@@ -22,7 +24,11 @@ export async function runDoctor(
       ? `libtensorflow: not installed yet (${library.missing})`
       : `libtensorflow ${library.version} in ${library.directory}, intact`,
   );
-  const engine = await startEngine({ ...request, dtype: "bfloat16" }, options);
+  const { model, ...engineRequest } = request;
+  const formats = model === undefined
+    ? undefined
+    : await measureFormats({ model, threads: request.threads }, options);
+  const engine = await startEngine({ ...engineRequest, dtype: "bfloat16" }, options);
   try {
     const gflops = await productSpeed(engine, "float32");
     const narrow = engine.dtype === "bfloat16" ? await productSpeed(engine, "bfloat16") : undefined;
@@ -53,6 +59,7 @@ export async function runDoctor(
       ...(narrow !== undefined && { gflopsBfloat16: Math.round(narrow) }),
       found,
       advice,
+      ...(formats !== undefined && { formats }),
     };
   } finally {
     engine.dispose();

@@ -1,11 +1,10 @@
 // What a front measures, by data set: implicit-reward accuracy on test pairs, or, in the built-in
 // world, the expected reward, which is known exactly and compared with the best possible front.
 import type { RunConfig } from "../core/config.ts";
-import type { Engine } from "../core/engine/mod.ts";
 import type { Outcomes } from "../core/front/bootstrap.ts";
 import { implicitAccuracies, pairSequences, scoreSequences } from "../core/front/evaluate.ts";
 import type { FrontMeasurement } from "../core/front/report.ts";
-import type { Policy } from "../core/policy.ts";
+import type { Scorer } from "../core/policy.ts";
 import { latticeGrid } from "../core/preference.ts";
 import { Random } from "../core/random.ts";
 import type { PreferenceDataset, TokenizedPair } from "../core/text/example.ts";
@@ -16,16 +15,15 @@ import { builtinWorld } from "../data/builtin/mod.ts";
 import { promptMessages, type WorldPrompt } from "../data/builtin/world.ts";
 import type { Base } from "./machine.ts";
 import type { SampleAnswers, SessionOptions } from "./protocol.ts";
-import { referenceScores } from "./scores.ts";
+import { type ReferencePolicy, referenceScores } from "./scores.ts";
 
 /** What an evaluation works with. */
-export interface EvaluationContext {
-  engine: Engine;
-  base: Base;
+export interface EvaluationContext extends ReferencePolicy {
   dimensions: string[];
   config: Pick<
     RunConfig,
     | "beta"
+    | "rpo_alpha"
     | "objective"
     | "aggregation"
     | "max_length"
@@ -40,16 +38,16 @@ export interface EvaluationContext {
 /** Measures a policy over a grid. The reference is scored once, at the first call. */
 export interface Evaluation {
   measure(
-    policy: Policy,
+    policy: Scorer,
     grid: number[][],
   ): Promise<Omit<FrontMeasurement, "adapter" | "dimensions" | "preferences" | "settings">>;
   /** The answers that a few preferences like best; none where answers cannot be listed. */
-  samples(policy: Policy): Promise<SampleAnswers[]>;
+  samples(policy: Scorer): Promise<SampleAnswers[]>;
 }
 
 /** Evaluation on test pairs. */
 export function pairEvaluation(test: PreferenceDataset, context: EvaluationContext): Evaluation {
-  const { engine, base, config, dimensions, options } = context;
+  const { base, config, dimensions, options } = context;
   const tokenized = tokenizePairs(base.tokenizer, test, {
     maxLength: config.max_length,
     overlong: config.overlong,
@@ -60,7 +58,7 @@ export function pairEvaluation(test: PreferenceDataset, context: EvaluationConte
   let reference: Promise<Float32Array> | undefined;
   return {
     async measure(policy, grid) {
-      reference ??= referenceScores(engine, base, {
+      reference ??= referenceScores(context, {
         sequences,
         maxTokens,
         what: "Reference on test pairs",
@@ -83,14 +81,14 @@ export function pairEvaluation(test: PreferenceDataset, context: EvaluationConte
 
 /** Evaluation on the built-in world's test prompts, with its exact front. */
 export function worldEvaluation(context: EvaluationContext): Evaluation {
-  const { engine, base, config, dimensions, options } = context;
+  const { base, config, dimensions, options } = context;
   const { test } = builtinWorld(dimensions);
   const maxTokens = config.max_tokens_per_pass;
   let reference: Promise<Float32Array> | undefined;
   return {
     async measure(policy, grid) {
       const sequences = test.flatMap((prompt) => answerSequences(base, prompt));
-      reference ??= referenceScores(engine, base, {
+      reference ??= referenceScores(context, {
         sequences,
         maxTokens,
         what: "Reference on test prompts",
@@ -105,7 +103,17 @@ export function worldEvaluation(context: EvaluationContext): Evaluation {
         ),
       }));
       const { objective, aggregation, beta } = config;
-      const exact = exactFront(test, { objective, aggregation, beta, grid, reference: untrained });
+      const lengths = test.map((prompt) =>
+        answerSequences(base, prompt).map(({ response }) => response.length)
+      );
+      const exact = exactFront(test, {
+        objective,
+        aggregation,
+        beta,
+        rpo: { alpha: config.rpo_alpha, lengths },
+        grid,
+        reference: untrained,
+      });
       return {
         metric: "expected_reward",
         outcomes,
@@ -132,7 +140,7 @@ export function worldEvaluation(context: EvaluationContext): Evaluation {
 }
 
 function score(
-  policy: Policy,
+  policy: Scorer,
   sequences: Sequence[],
   { grid, maxTokens, options }: { grid: number[][]; maxTokens: number; options: SessionOptions },
 ): Promise<Float32Array[]> {

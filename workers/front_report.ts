@@ -1,32 +1,39 @@
 // A front from measurement to files: report, picture and table, in the run's folder.
+import { basename, isAbsolute } from "node:path";
 import type { FrontReport } from "../core/front/report.ts";
 import { summarizeFront } from "../core/front/report.ts";
 import { frontCsv, frontSvg } from "../core/front/render.ts";
-import type { Policy } from "../core/policy.ts";
+import type { Scorer } from "../core/policy.ts";
 import { latticeGrid } from "../core/preference.ts";
+import type { FrontSettings } from "../data/store/front_settings.ts";
 import { saveFront } from "../data/store/run_folder.ts";
 import type { Evaluation } from "./evaluation.ts";
 
-export interface FrontSettings {
-  adapter: string; // folder that the report names
-  dimensions: string[];
-  grid: number;
-  bootstrap: number;
-  seed: number;
-  settings: Record<string, unknown>; // what else the numbers depend on
+/** What a front is measured with. */
+export interface FrontPlan {
+  adapter: string; // folder that the report names; an absolute one without what is around it
+  settings: FrontSettings; // what the numbers depend on
+  remarks: Record<string, unknown>; // what else the report tells about them
 }
 
 /** Measures `policy` over the grid and summarises it. */
 export async function measureFront(
   evaluation: Evaluation,
-  policy: Policy,
-  { adapter, dimensions, grid, bootstrap, seed, settings }: FrontSettings,
+  policy: Scorer,
+  { adapter, settings, remarks }: FrontPlan,
 ): Promise<FrontReport> {
+  const { dimensions, grid, resamples, seed } = settings;
   const preferences = latticeGrid(dimensions.length, grid);
   const measured = await evaluation.measure(policy, preferences);
   return summarizeFront(
-    { ...measured, adapter, dimensions, preferences, settings: { grid, ...settings } },
-    { seed, resamples: bootstrap },
+    {
+      ...measured,
+      adapter: isAbsolute(adapter) ? basename(adapter) : adapter,
+      dimensions,
+      preferences,
+      settings: { ...settings, ...remarks },
+    },
+    { seed, resamples },
   );
 }
 

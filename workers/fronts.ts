@@ -1,27 +1,31 @@
 // The front of a stored adapter: opens it with its base, measures, writes.
-import { dirname } from "node:path";
-import { adapters } from "../core/adapters/mod.ts";
 import { adaptedMaps, disposeParameters, loadParameters } from "../core/adapters/parameters.ts";
 import { RunConfig } from "../core/config.ts";
-import { InputError } from "../core/errors.ts";
 import { createPolicy } from "../core/policy.ts";
-import { loadConfig, openAdapter } from "../data/store/run_folder.ts";
+import { openAdapter } from "../data/store/run_folder.ts";
 import type { EvaluationContext } from "./evaluation.ts";
 import { measureFront, writeFront } from "./front_report.ts";
+import { composeSettings, type EvaluationData, evaluationData, runOf } from "./front_settings.ts";
 import { loadBase, startEngine } from "./machine.ts";
 import type { FrontRequest, FrontResult, SessionOptions } from "./protocol.ts";
-import { evaluationOf, loadRows } from "./run_data.ts";
-import { fromTensors } from "./training.ts";
+import { evaluationOf, loadHeldOut } from "./run_data.ts";
+import { checkBase, fromTensors, restoreAdapter } from "./stored_adapter.ts";
 
-/** Measures the front of `request.adapter` and writes it beside the adapter. */
+/**
+ * Measures the front of `request.adapter` and writes it beside the adapter, under `request.name`.
+ * Its settings are those that frontSettings tells beforehand.
+ */
 export async function runFront(
   request: FrontRequest,
   options: SessionOptions,
 ): Promise<FrontResult> {
   const stored = await openAdapter(request.adapter);
-  const run = await loadConfig(request.adapter) ?? await loadConfig(dirname(request.adapter));
+  const run = await runOf(request.adapter);
   const { dimensions } = stored.config;
-  const evaluate = await chooseEvaluation(request, { run, dimensions });
+  const data = await evaluationData(request, { run, dimensions });
+  const settings = composeSettings(request, { ...stored, run, data });
+  const { metric } = request;
+  const evaluate = await chooseEvaluation(data, { run, dimensions, metric });
   const dtype = request.dtype ?? RunConfig.parse(run ?? {}).dtype;
   const engine = await startEngine({ ...request, dtype }, options);
   try {
@@ -30,20 +34,8 @@ export async function runFront(
       revision: run?.revision ?? "main",
     }, options);
     try {
-      checkSame("base model", stored.config.base_fingerprint, {
-        found: base.fingerprint,
-        adapter: request.adapter,
-      });
-      checkSame("tokenizer and chat template", stored.config.template_fingerprint, {
-        found: base.tokenizer.fingerprint,
-        adapter: request.adapter,
-      });
-      const adapter = adapters[RunConfig.shape.adapter.parse(stored.config.adapter)]({
-        rank: stored.config.lora_r,
-        objectives: dimensions.length,
-        alpha: stored.config.lora_alpha,
-        init: "gaussian",
-      });
+      checkBase(stored.config, base, request.adapter);
+      const adapter = restoreAdapter(stored.config);
       const maps = adaptedMaps(base.decoder.config, stored.config.target_modules);
       const parameters = loadParameters(adapter, maps, fromTensors(stored.tensors));
       try {
@@ -52,12 +44,15 @@ export async function runFront(
         const config: EvaluationContext["config"] = {
           ...RunConfig.parse(run ?? {}),
           beta: stored.config.beta,
+          objective: RunConfig.shape.objective.parse(stored.config.objective),
+          aggregation: RunConfig.shape.aggregation.parse(stored.config.aggregation),
           max_tokens_per_pass: request.maxTokensPerPass,
           seed: request.seed,
         };
         const evaluation = evaluate({
           engine,
           base,
+          reference: createPolicy(engine, base.decoder, null),
           dimensions,
           config,
           limit: request.limit,
@@ -65,20 +60,16 @@ export async function runFront(
         });
         const report = await measureFront(evaluation, policy, {
           adapter: request.adapter,
-          dimensions,
-          grid: request.grid,
-          bootstrap: request.bootstrap,
-          seed: request.seed,
-          settings: {
+          settings,
+          remarks: {
             step: stored.config.steps,
-            dataset: request.dataset ?? run?.eval_dataset ?? run?.dataset,
+            dataset: data.dataset,
             trainingRows: stored.config.dataset_fingerprint,
-            limit: request.limit ?? null,
             engine: engine.name,
-            dtype: engine.dtype,
+            engineDtype: engine.dtype,
           },
         });
-        const files = await writeFront(request.adapter, "front", report);
+        const files = await writeFront(request.adapter, request.name ?? "front", report);
         options.onEvent({ type: "front", report, files });
         return { report, files };
       } finally {
@@ -92,30 +83,15 @@ export async function runFront(
   }
 }
 
-/** The data set asked for, or the run's own test data. */
+/** How to measure on the data set asked for, or on the run's own test data. */
 async function chooseEvaluation(
-  { dataset, adapter }: FrontRequest,
-  { run, dimensions }: { run: RunConfig | null; dimensions: string[] },
+  data: EvaluationData,
+  { run, dimensions, metric }: {
+    run: RunConfig | null;
+    dimensions: string[];
+    metric: FrontRequest["metric"];
+  },
 ) {
-  if (dataset !== undefined) return await evaluationOf(dataset, dimensions);
-  if (run === null) {
-    throw new InputError(
-      `Cannot choose test data for ${adapter}: expected --dataset, or the run it belongs to ` +
-        "around it, got neither",
-    );
-  }
-  if (run.eval_dataset !== undefined) return await evaluationOf(run.eval_dataset, dimensions);
-  return (await loadRows(run)).evaluate;
-}
-
-function checkSame(
-  what: string,
-  expected: string,
-  { found, adapter }: { found: string; adapter: string },
-): void {
-  if (found === expected) return;
-  throw new InputError(
-    `Cannot use adapter ${adapter}: expected the ${what} it was trained on ` +
-      `(sha256 ${expected.slice(0, 12)}…), got another (${found.slice(0, 12)}…)`,
-  );
+  const test = data.heldOut && run ? await loadHeldOut(run) : undefined;
+  return await evaluationOf(data, { dimensions, metric, test });
 }

@@ -2,12 +2,13 @@
 // Shared by every session; the only place where `auto` becomes a choice.
 import { BuiltinModel } from "../data/builtin/mod.ts";
 import type { RunConfig } from "../core/config.ts";
-import { type Engine, engines } from "../core/engine/mod.ts";
+import { type Engine, type EngineFiles, engines } from "../core/engine/mod.ts";
 import { InputError } from "../core/errors.ts";
+import type { DecoderConfig } from "../core/models/config.ts";
 import { type HeldDecoder, holdDecoder } from "../core/models/held.ts";
 import { type ChatTokenizer, createTokenizer } from "../core/text/tokenizer.ts";
 import { hubOptions } from "../data/hub.ts";
-import { openModel } from "../data/models.ts";
+import { type OpenedModel, openModel } from "../data/models.ts";
 import { findLibtensorflow } from "../data/native.ts";
 import type { SessionOptions } from "./protocol.ts";
 
@@ -20,10 +21,22 @@ export type EngineRequest = Pick<RunConfig, "engine" | "dtype" | "threads" | "de
  */
 export async function startEngine(
   request: EngineRequest,
-  { onEvent, env }: SessionOptions,
+  options: SessionOptions,
 ): Promise<Engine> {
+  return (await openEngine(request, options)).engine;
+}
+
+/** The same, and the files that the engine was opened from: others of its kind open from them. */
+export async function openEngine(
+  request: EngineRequest,
+  { onEvent, env, libtensorflow }: SessionOptions,
+): Promise<{ engine: Engine; files: EngineFiles }> {
   const { engine, ...options } = request;
-  if (engine === "wasm") return await engines.wasm(options, { libtensorflow: null });
+  const open = async (name: keyof typeof engines, files: EngineFiles) => ({
+    engine: await engines[name](options, files),
+    files,
+  });
+  if (engine === "wasm") return await open("wasm", { libtensorflow: null });
   let last = "";
   const onProgress = (message: string, fraction?: number) => {
     if (fraction !== undefined) {
@@ -33,13 +46,14 @@ export async function startEngine(
   };
   let reason = "";
   for (const thorough of [false, true]) {
-    const found = await findLibtensorflow({ env, onProgress, thorough });
+    if (libtensorflow !== undefined && thorough) break; // not ours to look at again
+    const found = libtensorflow ?? await findLibtensorflow({ env, onProgress, thorough });
     if ("missing" in found) {
       reason = found.missing;
       break;
     }
     try {
-      return await engines.tensorflow(options, { libtensorflow: found.directory });
+      return await open("tensorflow", { libtensorflow: found.directory });
     } catch (error) {
       if (error instanceof RangeError) throw new InputError(error.message); // an unknown device
       reason = error instanceof Error ? error.message : String(error);
@@ -49,41 +63,74 @@ export async function startEngine(
     throw new InputError(`Cannot use the tensorflow engine: ${reason}`);
   }
   onEvent({ type: "notice", message: `Using WebAssembly, which is slower: ${reason}` });
-  return await engines.wasm(options, { libtensorflow: null });
+  return await open("wasm", { libtensorflow: null });
 }
 
-/** A model on the engine with its text side. */
+/** What is known of a base model without its weights. */
 export interface Base {
   name: string;
   fingerprint: string;
-  decoder: HeldDecoder;
+  config: DecoderConfig;
   tokenizer: ChatTokenizer;
+}
+
+/** A base model on an engine. */
+export interface HeldBase extends Base {
+  decoder: HeldDecoder;
 }
 
 /** Opens a model and holds its weights on `engine`. Caller disposes `decoder`. */
 export async function loadBase(
   engine: Engine,
-  { model, revision }: { model: string; revision: string },
-  { onEvent, env, signal }: SessionOptions,
-): Promise<Base> {
-  const opened = await openModel(model === BuiltinModel.name ? BuiltinModel.folder : model, {
+  model: ModelRequest,
+  options: SessionOptions,
+): Promise<HeldBase> {
+  const { onEvent, signal } = options;
+  return await withModel(model, options, async (opened) => ({
+    ...baseOf(opened, model),
+    decoder: await holdDecoder(engine, opened.weights, (done, total) => {
+      signal.throwIfAborted();
+      onEvent({ type: "progress", what: "Loading weights", done, total });
+    }),
+  }));
+}
+
+/** Opens a model for what its weights are not needed for. */
+export async function openBase(model: ModelRequest, options: SessionOptions): Promise<Base> {
+  return await withModel(model, options, (opened) => Promise.resolve(baseOf(opened, model)));
+}
+
+/** Folder, file or hub id of a model, and its revision there. */
+export interface ModelRequest {
+  model: string;
+  revision: string;
+}
+
+/** Where a model lies, for those that are called by a name of ours. */
+export function modelPath(model: string): string {
+  return model === BuiltinModel.name ? BuiltinModel.folder : model;
+}
+
+async function withModel<T>(
+  { model, revision }: ModelRequest,
+  { onEvent, env }: SessionOptions,
+  use: (opened: OpenedModel) => Promise<T>,
+): Promise<T> {
+  const opened = await openModel(modelPath(model), {
     revision,
     hub: hubOptions(env),
     onProgress: ({ file, received, total }) =>
       onEvent({ type: "progress", what: `Fetching ${file}`, done: received, total }),
   });
   try {
-    const { config } = opened;
-    const tokenizer = createTokenizer(opened.text, {
-      vocabSize: config.vocabSize,
-      eosTokenIds: config.eosTokenIds,
-    });
-    const decoder = await holdDecoder(engine, opened.weights, (done, total) => {
-      signal.throwIfAborted();
-      onEvent({ type: "progress", what: "Loading weights", done, total });
-    });
-    return { name: model, fingerprint: opened.fingerprint, decoder, tokenizer };
+    return await use(opened);
   } finally {
     opened.close();
   }
+}
+
+function baseOf({ config, text, fingerprint }: OpenedModel, { model }: ModelRequest): Base {
+  const { vocabSize, eosTokenIds } = config;
+  const tokenizer = createTokenizer(text, { vocabSize, eosTokenIds });
+  return { name: model, fingerprint, config, tokenizer };
 }

@@ -2,6 +2,8 @@
 // routes/ and workers/. A session never prints; it sends these events and returns a report.
 import type { RunConfig } from "../core/config.ts";
 import type { FrontReport } from "../core/front/report.ts";
+import type { NativeLibrary } from "../data/native.ts";
+import type { FormatReport } from "./weight_formats.ts";
 
 /** One thing that happened during a session, in the order it happened. */
 export type SessionEvent =
@@ -59,12 +61,14 @@ export interface FrontEvent {
  * What a session needs from outside. `signal`: once aborted, the session saves a checkpoint and
  * returns (training, `stopped: true`) or throws `signal.reason` (everything else); it must give
  * the event loop a turn between steps, or the signal never reaches it. `env` reads an environment
- * variable, undefined where it is not set.
+ * variable, undefined where it is not set. `libtensorflow`: what was found, for a session that may
+ * not look or fetch itself.
  */
 export interface SessionOptions {
   onEvent: (event: SessionEvent) => void;
   signal: AbortSignal;
   env: (name: string) => string | undefined;
+  libtensorflow?: NativeLibrary;
 }
 
 /** The answer that each of a few preferences λ likes best, for one prompt. */
@@ -89,6 +93,9 @@ export interface TrainReport {
 export interface FrontRequest {
   adapter: string;
   dataset?: string;
+  metric?: "implicit_accuracy" | "expected_reward"; // undefined: what the data can show
+  /** Name of the files in the adapter's fronts/, `front` where it is missing. */
+  name?: string;
   grid: number; // points per edge of the simplex
   limit?: number; // most test pairs per dimension
   bootstrap: number; // resamples for the intervals
@@ -111,6 +118,8 @@ export interface DoctorRequest {
   engine: RunConfig["engine"];
   threads: number; // 0: all cores
   device: string;
+  /** A model whose weight formats are to be compared. */
+  model?: string;
 }
 
 /** What computes on this machine, how fast, and what would make it faster. */
@@ -122,6 +131,8 @@ export interface DoctorReport {
   gflopsBfloat16?: number; // frozen weights in bfloat16, GFLOP/s
   found: string[]; // one line each: what was looked for and where it was found
   advice: string[]; // one line each
+  /** Where a model was given: what it loses and gains in each format, float32 first. */
+  formats?: FormatReport[];
 }
 
 /** What `deno task builtin` made: the base model of the built-in world. */

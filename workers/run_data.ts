@@ -2,57 +2,83 @@
 import type { RunConfig } from "../core/config.ts";
 import type { PreferenceDataset, TokenizedPair } from "../core/text/example.ts";
 import { tokenizePairs } from "../core/text/pairs.ts";
+import type { Metric } from "../core/front/report.ts";
+import { builtinPreferences } from "../data/builtin/preferences.ts";
+import { builtinWorld } from "../data/builtin/mod.ts";
 import { loadDataset } from "../data/datasets/mod.ts";
-import { splitByPrompt } from "../data/datasets/split.ts";
+import { HELD_OUT, splitByPrompt } from "../data/datasets/split.ts";
+import { dataNotices } from "./data_notices.ts";
 import {
   type Evaluation,
   type EvaluationContext,
   pairEvaluation,
   worldEvaluation,
 } from "./evaluation.ts";
+import { chooseMetric, type EvaluationData, evaluationData } from "./front_settings.ts";
 import type { Base } from "./machine.ts";
 import type { SessionOptions } from "./protocol.ts";
-
-/** Share of the training rows that is held out where no test files are given. */
-const HELD_OUT = 0.1;
 
 /** Rows of a run, before any model has seen them. */
 export interface RunRows {
   train: PreferenceDataset;
+  /** What the front is measured on, as it was when the rows were read. */
+  evaluationData: EvaluationData;
   evaluate(context: EvaluationContext): Evaluation;
 }
 
-/** Data sets that bring their own way of being evaluated, by the dataset option. */
-const ownEvaluations: Record<string, (context: EvaluationContext) => Evaluation> = {
-  builtin: worldEvaluation,
+type Evaluate = (context: EvaluationContext) => Evaluation;
+
+/** Data sets that bring their own way of being evaluated: by dataset option, by metric. */
+const ownEvaluations: Record<string, Partial<Record<Metric, Evaluate>>> = {
+  builtin: {
+    expected_reward: worldEvaluation,
+    implicit_accuracy: (context) => {
+      const world = builtinWorld(context.dimensions);
+      return pairEvaluation(builtinPreferences(world, { split: "test" }), context);
+    },
+  },
 };
 
 /** Reads the rows that a configuration names; a test set must label the same dimensions. */
 export async function loadRows(config: RunConfig): Promise<RunRows> {
-  const wanted = config.dimensions?.split(",").map((name) => name.trim());
-  const all = await loadDataset(config.dataset, wanted && { dimensions: wanted });
-  if (config.eval_dataset !== undefined) {
-    const evaluate = await evaluationOf(config.eval_dataset, all.dimensions);
-    return { train: all, evaluate };
-  }
-  const own = ownEvaluations[config.dataset];
-  if (own !== undefined) return { train: all, evaluate: own };
-  const { train, test } = splitByPrompt(all, { share: HELD_OUT, seed: config.seed });
-  return { train, evaluate: (context) => pairEvaluation(test, context) };
+  const all = await loadTraining(config);
+  const { dimensions } = all;
+  const data = await evaluationData({ adapter: config.output_dir }, { run: config, dimensions });
+  const { train, test } = data.heldOut ? split(all, config) : { train: all, test: undefined };
+  const evaluate = await evaluationOf(data, { dimensions, test });
+  return { train, evaluationData: data, evaluate };
 }
 
-/** The evaluation that a dataset option stands for, for given dimensions. */
+/** The rows that a run with this configuration does not train on. */
+export async function loadHeldOut(config: RunConfig): Promise<PreferenceDataset> {
+  return split(await loadTraining(config), config).test;
+}
+
+/** The evaluation by `metric` (default: the data's own), on `test` where the rows are read already. */
 export async function evaluationOf(
-  spec: string,
-  dimensions: string[],
-): Promise<(context: EvaluationContext) => Evaluation> {
-  const own = ownEvaluations[spec];
+  { dataset }: EvaluationData,
+  { dimensions, metric, test }: {
+    dimensions: string[];
+    metric?: Metric;
+    test?: PreferenceDataset;
+  },
+): Promise<Evaluate> {
+  const own = ownEvaluations[dataset]?.[chooseMetric(dataset, metric)];
   if (own !== undefined) return own;
-  const test = await loadDataset(spec, { dimensions });
-  return (context) => pairEvaluation(test, context);
+  const pairs = test ?? await loadDataset(dataset, { dimensions });
+  return (context) => pairEvaluation(pairs, context);
 }
 
-/** Training pairs as tokens, with a notice of what was left out. */
+function loadTraining(config: RunConfig): Promise<PreferenceDataset> {
+  const wanted = config.dimensions?.split(",").map((name) => name.trim());
+  return loadDataset(config.dataset, wanted && { dimensions: wanted });
+}
+
+function split(all: PreferenceDataset, { seed }: RunConfig) {
+  return splitByPrompt(all, { share: HELD_OUT, seed });
+}
+
+/** Training pairs as tokens, with notices of what there is to know about them. */
 export function tokenizeTraining(
   rows: RunRows,
   { base, config, options }: { base: Base; config: RunConfig; options: SessionOptions },
@@ -61,12 +87,9 @@ export function tokenizeTraining(
     maxLength: config.max_length,
     overlong: config.overlong,
   });
-  if (dropped > 0) {
-    options.onEvent({
-      type: "notice",
-      message: `Left out ${dropped} of ${dropped + pairs.length} training pairs: longer than ` +
-        `max_length ${config.max_length} or without a difference`,
-    });
+  const { dimensions } = rows.train;
+  for (const message of dataNotices(pairs, { dropped, dimensions, config })) {
+    options.onEvent({ type: "notice", message });
   }
   return pairs;
 }

@@ -4,16 +4,22 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Engine } from "../core/engine/mod.ts";
 import { scoreSequences } from "../core/front/evaluate.ts";
-import { createPolicy } from "../core/policy.ts";
+import type { Scorer } from "../core/policy.ts";
 import { rowLengthFor, type Sequence } from "../core/text/pack.ts";
 import { referenceCache } from "../data/store/reference_cache.ts";
 import type { Base } from "./machine.ts";
 import type { SessionOptions } from "./protocol.ts";
 
+/** The base model with no adapter: never the trained policy, resumed or not. */
+export interface ReferencePolicy {
+  engine: Engine;
+  base: Base;
+  reference: Scorer;
+}
+
 /** Summed log π_ref of every sequence (S), from the cache where it holds them. */
 export async function referenceScores(
-  engine: Engine,
-  base: Base,
+  { engine, base, reference }: ReferencePolicy,
   { sequences, maxTokens, what, options }: {
     sequences: Sequence[];
     maxTokens: number;
@@ -27,8 +33,6 @@ export async function referenceScores(
   const key = cacheKey(engine, base, sequences);
   const known = await cache?.load(key);
   if (known && known.length === sequences.length) return known;
-  // The reference is the same decoder with no adapter: never the trained policy, resumed or not.
-  const reference = createPolicy(engine, base.decoder, null);
   const [scores] = await scoreSequences(reference, sequences, [[]], {
     rowLength: rowLengthFor(sequences),
     maxTokens,

@@ -3,20 +3,16 @@
 // Everything here crosses a MessagePort, so it is plain data; the same schemas make the OpenAPI
 // document. Nothing in this file computes.
 import { z } from "zod";
-import { RunConfig } from "../core/config.ts";
-import { FrontReport } from "../core/front/report.ts";
-import { AdapterConfig } from "../data/store/adapter_config.ts";
+import { RunSettings } from "../core/config.ts";
+import type { FrontReport } from "../core/front/report.ts";
+import { AdapterId } from "../data/store/adapter_id.ts";
+import type { AdapterDetails, AdapterSummary } from "../data/store/adapter_summary.ts";
+import type { Job, StoredEvent } from "../data/store/job.ts";
 import type { SessionEvent } from "./protocol.ts";
 
-/** Name of an adapter (and of the run that made it): a folder directly under the runs folder. */
-export const AdapterId = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$/).max(
-  100,
-)
-  .describe("name of an adapter: a folder under the runs folder");
-
-/** Life of a job. A job that was running when the server ended is queued again on the next start. */
-export const JobState = z.enum(["queued", "running", "done", "failed", "cancelled"]);
-export type JobState = z.infer<typeof JobState>;
+export { AdapterId } from "../data/store/adapter_id.ts";
+export { AdapterDetails, AdapterSummary } from "../data/store/adapter_summary.ts";
+export { Job, JobState } from "../data/store/job.ts";
 
 /** What `GET /front` needs to know to evaluate. */
 export const FrontJob = z.strictObject({
@@ -33,61 +29,18 @@ export const FrontJob = z.strictObject({
 });
 export type FrontJob = z.infer<typeof FrontJob>;
 
-/** A job as it is stored and shown. */
-export const Job = z.strictObject({
-  id: z.string(),
-  kind: z.enum(["train", "front"]),
-  adapter: AdapterId,
-  state: JobState,
-  created: z.iso.datetime(),
-  started: z.iso.datetime().nullable(),
-  ended: z.iso.datetime().nullable(),
-  progress: z.strictObject({
-    what: z.string().describe("what is being done, for people"),
-    done: z.number(),
-    total: z.number(),
-  }).nullable(),
-  error: z.string().nullable().describe("one sentence, where it failed"),
-  request: z.record(z.string(), z.unknown()).describe("the RunConfig or front settings"),
-});
-export type Job = z.infer<typeof Job>;
-
 /** One line of a job's history: `seq` rises by 1, so that a client can go on where it stopped. */
-export interface JobEvent {
-  seq: number;
-  time: string; // ISO 8601
-  event: SessionEvent | { type: "state"; state: JobState; error: string | null };
-}
+export type JobEvent = StoredEvent<SessionEvent>;
 
-/** A training run asked for over HTTP: RunConfig with a name in place of the folder. */
-export const CreateRun = RunConfig.omit({ output_dir: true }).partial().extend({
+/**
+ * A training run asked for over HTTP: settings of RunConfig with a name in place of the folder.
+ * What is not given stays away, so that a preset and then the defaults fill it in.
+ */
+export const CreateRun = RunSettings.omit({ output_dir: true }).extend({
   name: AdapterId,
   preset: z.string().optional().describe("named settings underneath"),
 });
 export type CreateRun = z.infer<typeof CreateRun>;
-
-/** An adapter in the list. */
-export const AdapterSummary = z.strictObject({
-  id: AdapterId,
-  base: z.string().describe("name of the base model, without its folder"),
-  dimensions: z.array(z.string()),
-  steps: z.number().int(),
-  objective: z.string(),
-  aggregation: z.string(),
-  finished: z.boolean().describe("false while only checkpoints exist"),
-  examples: z.array(z.string()).describe("questions to try; empty where none are known"),
-});
-export type AdapterSummary = z.infer<typeof AdapterSummary>;
-
-/** One adapter whole. */
-export const AdapterDetails = AdapterSummary.extend({
-  card: z.string().describe("model card, Markdown"),
-  config: AdapterConfig,
-  run: RunConfig.nullable().describe("settings of the run that made it"),
-  fronts: z.record(z.string(), FrontReport),
-  metrics: z.array(z.record(z.string(), z.number())).describe("logged rows of the run"),
-});
-export type AdapterDetails = z.infer<typeof AdapterDetails>;
 
 /** A base model and where it is held. */
 export const ModelSummary = z.strictObject({

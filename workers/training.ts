@@ -13,10 +13,10 @@ import {
 } from "../core/adapters/parameters.ts";
 import { aggregations } from "../core/aggregation.ts";
 import type { RunConfig } from "../core/config.ts";
-import { InputError } from "../core/errors.ts";
+import { InputError, ShardError } from "../core/errors.ts";
 import type { FrontReport } from "../core/front/report.ts";
-import { createPolicy, type Policy } from "../core/policy.ts";
-import { float32Tensor, toFloat32 } from "../core/models/safetensors.ts";
+import type { Scorer } from "../core/policy.ts";
+import { float32Tensor } from "../core/models/safetensors.ts";
 import { objectives } from "../core/objectives/mod.ts";
 import { Random } from "../core/random.ts";
 import { rowLengthFor } from "../core/text/pack.ts";
@@ -27,15 +27,20 @@ import {
   TrainerState,
   type TrainParts,
 } from "../core/train.ts";
-import { type AdapterConfig, openRun, type Run } from "../data/store/run_folder.ts";
+import { type AdapterConfig, hashParameters } from "../data/store/adapter_config.ts";
+import { openRun, type Run } from "../data/store/run_folder.ts";
 import type { Tensors } from "../data/store/tensors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { measureFront, writeFront } from "./front_report.ts";
-import { type Base, loadBase, startEngine } from "./machine.ts";
+import { composeSettings } from "./front_settings.ts";
+import type { Base } from "./machine.ts";
 import { modelCard } from "./model_card.ts";
+import { openLocalHost } from "./policy_host.ts";
 import type { SessionOptions, TrainReport } from "./protocol.ts";
 import { loadRows, type RunRows, tokenizeTraining } from "./run_data.ts";
 import { referenceScores } from "./scores.ts";
+import { openShards } from "./shards.ts";
+import { fromTensors } from "./stored_adapter.ts";
 
 /** Name of the front that the last step's adapter is shown with. */
 export const FINAL_FRONT = "final";
@@ -50,6 +55,8 @@ const CHANGEABLE: readonly (keyof RunConfig)[] = [
   "save_total_limit",
   "threads",
   "device",
+  "shards",
+  "shard_timeout",
 ];
 
 /** Trains, or goes on training, the run in `config.output_dir`. */
@@ -60,35 +67,38 @@ export async function runTraining(
   // Wrong input is found before anything is written, a held or different run before anything slow.
   await using existing = await openExisting(config);
   const rows = await loadRows(config);
-  const engine = await startEngine(config, options);
+  await using host = await (config.shards > 1 ? openShards : openLocalHost)(config, options);
+  const { engine, base, reference } = host;
   let parameters: BlockParameters[] = [];
-  let base: Base | undefined;
   try {
-    base = await loadBase(engine, {
-      model: config.model_name_or_path,
-      revision: config.revision,
-    }, options);
     const pairs = tokenizeTraining(rows, { base, config, options });
-    const maps = adaptedMaps(base.decoder.config, config.lora_target_modules);
+    const maps = adaptedMaps(base.config, config.lora_target_modules);
     await using run = existing ?? await openAgreeing(config);
     const session = { config, options, rows, base, run };
     const { train: { dimensions } } = rows;
-    const adapter = adapters[config.adapter]({
+    const adapterOptions = {
       rank: config.lora_r,
       objectives: dimensions.length,
       alpha: config.lora_alpha,
       init: config.lora_init,
-    });
+    };
+    const adapter = adapters[config.adapter](adapterOptions);
     const start = await startingPoint(session, adapter, maps);
     parameters = loadParameters(adapter, maps, start.parameters);
-    const adapted = { adapter, objectives: dimensions.length, parameters };
-    const policy = createPolicy(engine, base.decoder, adapted);
     const objective = objectives[config.objective](config, dimensions);
     const sequences = pairs.map(objective.sequences);
+    const { pass, scorer: policy } = await host.adapt({
+      kind: config.adapter,
+      options: adapterOptions,
+      adapter,
+      parameters,
+      rowLength: rowLengthFor(sequences.flat()),
+      maxTokens: config.max_tokens_per_pass,
+    });
     const referenceLogProbs = new Float32Array(sequences.flat().length);
     if (objective.needs.reference) {
       const used = pairsInUse(config, pairs, dimensions.length);
-      const scores = await referenceScores(engine, base, {
+      const scores = await referenceScores(host, {
         sequences: used.flatMap((p) => sequences[p] ?? []),
         maxTokens: config.max_tokens_per_pass,
         what: "Reference on training pairs",
@@ -102,6 +112,7 @@ export async function runTraining(
     const evaluation = rows.evaluate({
       engine,
       base,
+      reference,
       dimensions,
       config,
       limit: config.eval_limit,
@@ -109,7 +120,7 @@ export async function runTraining(
     });
     const parts: TrainParts = {
       engine,
-      policy,
+      pass,
       adapter,
       parameters,
       objective,
@@ -117,14 +128,11 @@ export async function runTraining(
       dimensions,
       pairs,
       referenceLogProbs,
-      rowLength: rowLengthFor(sequences.flat()),
       resume: start.resume,
     };
     return await driveAndFinish(session, { parts, evaluation, policy });
   } finally {
     disposeParameters(parameters);
-    base?.decoder.dispose();
-    engine.dispose();
   }
 }
 
@@ -139,7 +147,7 @@ interface Session {
 interface Driven {
   parts: TrainParts;
   evaluation: Evaluation;
-  policy: Policy;
+  policy: Scorer;
 }
 
 /** Runs the steps that are left, then stores adapter, front and card. */
@@ -164,8 +172,8 @@ async function driveAndFinish(session: Session, driven: Driven): Promise<TrainRe
     } else if (event.type === "evaluate") {
       await showFront(session, driven, { name: `step-${event.step}`, step: event.step })
         .catch((error) => {
-          // Stopped while measuring: the steps done so far are saved next, nothing is lost.
-          if (!options.signal.aborted) throw error;
+          // Stopped, or a shard lost, while measuring: train() saves the steps done so far next.
+          if (!options.signal.aborted && !(error instanceof ShardError)) throw error;
         });
     } else {
       const adapter = toTensors(await readParameters(parts.parameters));
@@ -234,23 +242,26 @@ async function report(
 }
 
 async function showFront(
-  { config, options, rows, run }: Session,
-  { evaluation, policy, parts }: Driven,
+  session: Session,
+  driven: Driven,
   { name, step }: { name: string; step: number },
 ): Promise<FrontReport> {
+  const { config, options, rows, run } = session;
+  const { evaluation, policy, parts } = driven;
   const front = await measureFront(evaluation, policy, {
     adapter: run.path,
-    dimensions: parts.dimensions,
-    grid: config.grid,
-    bootstrap: config.bootstrap,
-    seed: config.seed,
-    settings: {
+    settings: composeSettings({ ...config, limit: config.eval_limit }, {
+      config: adapterConfig(session, driven, step),
+      parametersHash: hashParameters(toTensors(await readParameters(parts.parameters))),
+      run: config,
+      data: rows.evaluationData,
+    }),
+    remarks: {
       step,
-      dataset: config.eval_dataset ?? config.dataset,
+      dataset: rows.evaluationData.dataset,
       trainingRows: rows.train.fingerprint,
-      limit: config.eval_limit ?? null,
       engine: parts.engine.name,
-      dtype: parts.engine.dtype,
+      engineDtype: parts.engine.dtype,
     },
   });
   const files = await writeFront(run.path, name, front);
@@ -301,7 +312,7 @@ async function startingPoint(
     await run.saveConfig(config);
     await run.truncateMetrics(0);
     const random = new Random(config.seed).fork("adapter");
-    return { parameters: initParameters(adapter, maps, { config: base.decoder.config, random }) };
+    return { parameters: initParameters(adapter, maps, { config: base.config, random }) };
   }
   const expected = { base: base.fingerprint, rows: rows.train.fingerprint };
   const { adapterConfig } = checkpoint;
@@ -371,14 +382,5 @@ function prefixed(prefix: string, values: Record<string, number>): Record<string
 function toTensors(parameters: StoredParameters): Tensors {
   return Object.fromEntries(
     [...parameters].map(([name, { shape, values }]) => [name, float32Tensor(shape, values)]),
-  );
-}
-
-/** Stored tensors as parameters. */
-export function fromTensors(tensors: Tensors): StoredParameters {
-  return new Map(
-    Object.entries(tensors).map((
-      [name, tensor],
-    ) => [name, { shape: tensor.shape, values: toFloat32(tensor) }]),
   );
 }

@@ -33,6 +33,15 @@ export interface Adapter {
   /** Regularisation of one map's parameters, a scalar; zero where the adapter has none. */
   penalty(parameters: tf.Tensor[]): tf.Scalar;
 
+  /** Width R of the factors of one map. */
+  readonly width: number;
+
+  /** V (in, R) and U (R, out) with which the increment is ((x·V) ⊙ rowFactors(λ))·U. */
+  factors(parameters: ParameterValues[]): { V: Float32Array; U: Float32Array };
+
+  /** What a preference scales the R columns by, the same for every map (R). */
+  rowFactors(preference: number[]): Float32Array;
+
   /** The increment as a matrix (in, out) for one preference, so that W₀ + it serves without adapter. */
   merge(parameters: ParameterValues[], preference: number[]): Float32Array;
 }

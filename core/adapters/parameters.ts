@@ -86,6 +86,32 @@ export async function readParameters(
   return stored;
 }
 
+/** Numbers in the parameters of all blocks. */
+export function countValues(blocks: tf.Tensor[][]): number {
+  return blocks.flat().reduce((sum, { size }) => sum + size, 0);
+}
+
+/** Copies the tensors of all blocks, one after the other, into `flat`: how threads share them. */
+export async function writeFlat(blocks: tf.Tensor[][], flat: Float32Array): Promise<void> {
+  let at = 0;
+  for (const tensor of blocks.flat()) {
+    flat.set(await tensor.data() as Float32Array, at);
+    at += tensor.size;
+  }
+}
+
+/** Tensors of the given shapes out of what writeFlat wrote. Caller disposes. */
+export function readFlat(flat: Float32Array, shapes: number[][][]): tf.Tensor[][] {
+  let at = 0;
+  return shapes.map((block) =>
+    block.map((shape) => {
+      const start = at;
+      at += tf.util.sizeFromShape(shape);
+      return tf.tensor(flat.slice(start, at), shape); // a copy: `flat` may be shared memory
+    })
+  );
+}
+
 export function disposeParameters(blocks: { tensors: tf.Tensor[] }[]): void {
   for (const { tensors } of blocks) tensors.forEach((tensor) => tensor.dispose());
 }

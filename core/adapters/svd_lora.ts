@@ -49,11 +49,22 @@ export function svdLora({ rank, objectives, alpha, init }: AdapterOptions): Adap
       ) as tf.Scalar;
     },
 
+    width: total,
+
+    factors(parameters) {
+      const [V, U, sigma, s] = four(parameters);
+      const out = U.shape[1] ?? 0;
+      const shared = [...sigma.values, ...Array(objectives).fill(s.values[0] ?? 0)]; // (R)
+      const scaled = U.values.map((value, i) => value * scale * (shared[Math.floor(i / out)] ?? 0));
+      return { V: V.values, U: scaled };
+    },
+
+    rowFactors(preference) {
+      return Float32Array.from([...Array(rank).fill(1), ...preference]);
+    },
+
     merge(parameters, preference) {
-      const [V, U, sigma, s] = parameters;
-      if (V === undefined || U === undefined || sigma === undefined || s === undefined) {
-        throw new TypeError(`Cannot merge: expected 4 parameters, got ${parameters.length}`);
-      }
+      const [V, U, sigma, s] = four(parameters);
       const factor = s.values[0] ?? 0;
       const singular = [...sigma.values, ...preference.map((weight) => factor * weight)];
       const [width = 0] = V.shape;
@@ -74,7 +85,7 @@ export function svdLora({ rank, objectives, alpha, init }: AdapterOptions): Adap
   };
 }
 
-function four(parameters: tf.Tensor[]): [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor] {
+function four<T>(parameters: T[]): [T, T, T, T] {
   const [V, U, sigma, s] = parameters;
   if (V === undefined || U === undefined || sigma === undefined || s === undefined) {
     throw new TypeError(`Cannot apply SVD-LoRA: expected 4 parameters, got ${parameters.length}`);

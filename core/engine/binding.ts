@@ -1,12 +1,6 @@
 // The object that tfjs-node's kernels expect under them, on libtensorflow by FFI: tensors by number,
 // and `executeOp`. While a recorder is set, ops are recorded into a graph instead of run (record.ts).
-import {
-  bytesPerElement,
-  cString,
-  DataType,
-  type LibTensorflow,
-  readCString,
-} from "./libtensorflow.ts";
+import { bytesPerElement, cString, DataType, type LibTensorflow } from "./libtensorflow.ts";
 
 export interface OpAttribute {
   name: string;
@@ -113,7 +107,7 @@ export class Binding {
       }
       const data = symbols.TF_TensorData(tensor);
       if (data === null) throw new Error("Cannot create a tensor: TensorFlow gave no memory");
-      new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(data, bytes)).set(view);
+      this.lib.memory.write(data, view);
     }
     const handle = symbols.TFE_NewTensorHandle(tensor, status);
     symbols.TF_DeleteTensor(tensor);
@@ -134,9 +128,7 @@ export class Binding {
     const tensor = this.resolve(id);
     const bytes = Number(this.lib.symbols.TF_TensorByteSize(tensor));
     const data = this.lib.symbols.TF_TensorData(tensor);
-    const buffer = bytes === 0 || data === null
-      ? new ArrayBuffer(0)
-      : Deno.UnsafePointerView.getArrayBuffer(data, bytes).slice(0);
+    const { buffer } = this.lib.memory.read(data, data === null ? 0 : bytes);
     this.lib.symbols.TF_DeleteTensor(tensor);
     if (dtype === DataType.float) return new Float32Array(buffer);
     if (dtype === DataType.int32) return new Int32Array(buffer);
@@ -213,7 +205,7 @@ export class Binding {
     this.lib.check(`run ${name}`);
     const outputs: TensorMetadata[] = [];
     for (let i = 0; i < (this.#resultCount[0] ?? 0); i++) {
-      const handle = Deno.UnsafePointer.create(this.#results[i] ?? 0n);
+      const handle = this.lib.memory.pointerAt(this.#results[i] ?? 0n);
       outputs.push(this.#metadata(this.#register(handle), handle));
     }
     return outputs;
@@ -241,7 +233,7 @@ export class Binding {
     this.lib.check("list devices");
     const names: string[] = [];
     for (let i = 0; i < symbols.TF_DeviceListCount(list); i++) {
-      names.push(readCString(symbols.TF_DeviceListName(list, i, status)));
+      names.push(this.lib.memory.readString(symbols.TF_DeviceListName(list, i, status)));
     }
     symbols.TF_DeleteDeviceList(list);
     return names;

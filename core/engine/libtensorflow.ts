@@ -94,9 +94,18 @@ const SYMBOLS = {
   TF_DeleteFunction: { parameters: ["pointer"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** The system's own loader, found through any library that links to it. */
-const LOADER = {
+/**
+ * The system's own functions, found through any library that links to them. Memory is read with them
+ * because Deno.UnsafePointerView asks for permission to open any library, these for this one only.
+ */
+const SYSTEM = {
   dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
+  strlen: { parameters: ["pointer"], result: "usize" },
+  copyOut: { name: "memcpy", parameters: ["buffer", "pointer", "usize"], result: "void" },
+  copyIn: { name: "memcpy", parameters: ["pointer", "buffer", "usize"], result: "void" },
+  // memcpy returns where it copied to: with no bytes to copy, a pointer's address and back.
+  addressOf: { name: "memcpy", parameters: ["pointer", "pointer", "usize"], result: "usize" },
+  pointerAt: { name: "memcpy", parameters: ["usize", "usize", "usize"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 const RTLD_LAZY = 1;
 
@@ -120,8 +129,20 @@ export interface LibTensorflow {
   symbols: Symbols;
   status: Deno.PointerValue;
   version: string;
+  memory: Memory;
   /** Throws what the status object holds, if it holds an error. */
   check(doing: string): void;
+}
+
+/** What lies behind pointers that TensorFlow gave out. */
+export interface Memory {
+  /** A copy of `length` bytes. */
+  read(pointer: Deno.PointerValue, length: number): Uint8Array<ArrayBuffer>;
+  write(pointer: Deno.PointerValue, bytes: Uint8Array): void;
+  /** The NUL-terminated string there; empty for NULL. */
+  readString(pointer: Deno.PointerValue): string;
+  addressOf(pointer: Deno.PointerValue): bigint;
+  pointerAt(address: bigint): Deno.PointerValue;
 }
 
 /**
@@ -129,27 +150,65 @@ export interface LibTensorflow {
  * The framework library comes first: the other needs its symbols.
  */
 export function openLibtensorflow(directory: string): LibTensorflow {
-  Deno.env.set("TF_CPP_MIN_LOG_LEVEL", "2"); // its start-up notes are not for our users
-  // Otherwise the first engine of the process decides the thread count of all later ones.
-  Deno.env.set("TF_OVERRIDE_GLOBAL_THREADPOOL", "1");
-  const framework = `${directory}/libtensorflow_framework.so.2`;
+  setLibraryVariables();
+  const framework = frameworkPath(directory);
   const library = `${directory}/libtensorflow_cc.so.2`;
-  const loader = Deno.dlopen(framework, LOADER).symbols;
+  const system = Deno.dlopen(framework, SYSTEM).symbols;
   const { symbols } = Deno.dlopen(library, SYMBOLS);
   // Deno closes its libraries when a thread of JavaScript ends, and TensorFlow's own threads would
   // go on in code that is no longer mapped. Opened once more by hand, they stay.
-  for (const path of [framework, library]) loader.dlopen(cString(path), RTLD_LAZY);
+  for (const path of [framework, library]) system.dlopen(cString(path), RTLD_LAZY);
+  const memory = memoryThrough(system);
   const status = symbols.TF_NewStatus();
   return {
     symbols,
     status,
-    version: readCString(symbols.TF_Version()),
+    version: memory.readString(symbols.TF_Version()),
+    memory,
     check(doing) {
       if (symbols.TF_GetCode(status) !== 0) {
-        throw new Error(`Cannot ${doing}: ${readCString(symbols.TF_Message(status))}`);
+        throw new Error(`Cannot ${doing}: ${memory.readString(symbols.TF_Message(status))}`);
       }
     },
   };
+}
+
+/** Sets what the libraries read from the environment while they load. */
+export function setLibraryVariables(): void {
+  Deno.env.set("TF_CPP_MIN_LOG_LEVEL", "2"); // its start-up notes are not for our users
+  // Otherwise the first engine of the process decides the thread count of all later ones.
+  Deno.env.set("TF_OVERRIDE_GLOBAL_THREADPOOL", "1");
+}
+
+/** The library that the others need, loaded first. */
+export function frameworkPath(directory: string): string {
+  return `${directory}/libtensorflow_framework.so.2`;
+}
+
+function memoryThrough(system: Deno.DynamicLibrary<typeof SYSTEM>["symbols"]): Memory {
+  const read = (pointer: Deno.PointerValue, length: number) => {
+    const bytes = new Uint8Array(length);
+    if (length > 0) system.copyOut(bytes, pointer, BigInt(length));
+    return bytes;
+  };
+  return {
+    read,
+    write: (pointer, bytes) => system.copyIn(pointer, unshared(bytes), BigInt(bytes.length)),
+    readString: (pointer) =>
+      pointer === null
+        ? ""
+        : new TextDecoder().decode(read(pointer, Number(system.strlen(pointer)))),
+    addressOf: (pointer) => system.addressOf(pointer, pointer, 0n),
+    pointerAt: (address) => system.pointerAt(address, address, 0n),
+  };
+}
+
+/** The same bytes as FFI takes them: memory that no other thread writes. */
+function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = bytes;
+  return buffer instanceof ArrayBuffer
+    ? new Uint8Array(buffer, byteOffset, length)
+    : new Uint8Array(bytes);
 }
 
 const encoder = new TextEncoder();
@@ -163,9 +222,4 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
     cStrings.set(text, bytes);
   }
   return bytes;
-}
-
-/** The string at `pointer`; empty for NULL. */
-export function readCString(pointer: Deno.PointerValue): string {
-  return pointer === null ? "" : Deno.UnsafePointerView.getCString(pointer);
 }

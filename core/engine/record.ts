@@ -84,10 +84,10 @@ class GraphRecorder {
     const description = this.#newOperation(name);
     const listLength = LIST_INPUTS[name]?.(inputs.length) ?? 0;
     if (listLength > 0) {
-      symbols.TF_AddInputList(description, outputs(sources.slice(0, listLength)), listLength);
+      symbols.TF_AddInputList(description, this.#outputs(sources.slice(0, listLength)), listLength);
     }
     for (const source of sources.slice(listLength)) {
-      symbols.TF_AddInput(description, outputs([source]));
+      symbols.TF_AddInput(description, this.#outputs([source]));
     }
     for (const attribute of attributes) {
       setAttribute(this.binding.lib, "TF_", { op: description, attribute });
@@ -111,9 +111,9 @@ class GraphRecorder {
       -1,
       null,
       ins.length,
-      outputs(ins),
+      this.#outputs(ins),
       outs.length,
-      outputs(outs),
+      this.#outputs(outs),
       null,
       null,
       null,
@@ -194,7 +194,7 @@ class GraphRecorder {
 
   #infer(op: Deno.PointerValue, index: number, kind: string): Symbol {
     const { symbols, status } = this.binding.lib;
-    const output = outputs([{ op, index }]);
+    const output = this.#outputs([{ op, index }]);
     const rank = symbols.TF_GraphGetTensorNumDims(this.#graph, output, status);
     const dims = new BigInt64Array(Math.max(rank, 1));
     if (rank > 0) symbols.TF_GraphGetTensorShape(this.#graph, output, dims, rank, status);
@@ -205,16 +205,17 @@ class GraphRecorder {
     }
     return { op, index, shape, dtype: symbols.TF_OperationOutputType(output) };
   }
-}
 
-/** TF_Output structs, one after the other: pointer, index, padding. */
-function outputs(symbols: { op: Deno.PointerValue; index: number }[]): Uint8Array<ArrayBuffer> {
-  const words = new BigUint64Array(symbols.length * 2);
-  symbols.forEach(({ op, index }, i) => {
-    words[2 * i] = BigInt(Deno.UnsafePointer.value(op));
-    words[2 * i + 1] = BigInt(index);
-  });
-  return new Uint8Array(words.buffer);
+  /** TF_Output structs, one after the other: pointer, index, padding. */
+  #outputs(symbols: { op: Deno.PointerValue; index: number }[]): Uint8Array<ArrayBuffer> {
+    const { addressOf } = this.binding.lib.memory;
+    const words = new BigUint64Array(symbols.length * 2);
+    symbols.forEach(({ op, index }, i) => {
+      words[2 * i] = addressOf(op);
+      words[2 * i + 1] = BigInt(index);
+    });
+    return new Uint8Array(words.buffer);
+  }
 }
 
 function uniformValue(values: ArrayLike<number>): number | null {

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs-core";
 import { AttributeType, Binding, type OpAttribute, type TensorMetadata } from "./binding.ts";
 import type { Engine, EngineOptions, TensorFunction } from "./engine.ts";
-import { DataType, openLibtensorflow } from "./libtensorflow.ts";
+import { DataType, frameworkPath, openLibtensorflow } from "./libtensorflow.ts";
 import { quietly } from "./quiet.ts";
 import { recordFunction } from "./record.ts";
 
@@ -27,7 +27,8 @@ interface StoredTensor {
 
 /** Opens libtensorflow in `directory` and makes it tfjs's back end on this thread. */
 export function openTensorflow(directory: string, options: EngineOptions): Engine {
-  const binding = quietly(() => new Binding(openLibtensorflow(directory), options.threads));
+  const open = () => new Binding(openLibtensorflow(directory), options.threads);
+  const binding = quietly(frameworkPath(directory), open);
   binding.device = chooseDevice(binding.devices, options.device);
   return new TensorflowEngine(binding, options);
 }
@@ -172,7 +173,7 @@ function registerBackend(binding: Binding): NodeBackend {
   // Gone from Deno and new Node; the kernels call it.
   const legacy = util as unknown as Record<string, unknown>;
   legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  const require = createRequire(import.meta.url);
+  const require = createRequire(new URL("../../main.ts", import.meta.url)); // node_modules is beside it
   require("@tensorflow/tfjs"); // registers the gradients
   const folder = "@tensorflow/tfjs-node-gpu/dist";
   const { NodeJSKernelBackend } = require(`${folder}/nodejs_kernel_backend.js`);

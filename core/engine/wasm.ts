@@ -10,7 +10,7 @@ const factory = tf.findBackendFactory("wasm");
 
 /** Makes tfjs's WebAssembly back end the back end of this thread. */
 export async function openWasm(_options: EngineOptions): Promise<Engine> {
-  const require = createRequire(import.meta.url);
+  const require = createRequire(new URL("../../main.ts", import.meta.url)); // node_modules is beside it
   require("@tensorflow/tfjs"); // registers the gradients
   const entry = require.resolve("@tensorflow/tfjs-backend-wasm");
   setWasmPaths(entry.slice(0, entry.lastIndexOf("/") + 1));

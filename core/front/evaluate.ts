@@ -2,7 +2,7 @@
 // scores of preference pairs into implicit-reward accuracy per dimension. Between core/models/policy
 // and core/front/report.
 // Source: Rafailov et al. 2023 (implicit reward β·log π/π_ref); panacea.md, Evaluation.
-import type { Policy } from "../policy.ts";
+import type { Scorer } from "../policy.ts";
 import { implicitMargin, prefers } from "../objectives/dpo.ts";
 import type { TokenizedPair } from "../text/example.ts";
 import { packSequences, type Sequence } from "../text/pack.ts";
@@ -24,7 +24,7 @@ const PASSES_PER_BLOCK = 8;
  * it aborts.
  */
 export async function scoreSequences(
-  policy: Pick<Policy, "logProbs">,
+  policy: Scorer,
   sequences: Sequence[],
   grid: number[][],
   { rowLength, maxTokens, onProgress, signal }: ScoreOptions,

@@ -2,6 +2,7 @@
 // one. Drawn with Observable Plot on a linkedom document; core/front/svg puts the panels together.
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import { domain, type Pair, within } from "./axes.ts";
 import { placeLabels } from "./labels.ts";
 import { dimensionColour, INK, mixedColour, MUTED } from "./palette.ts";
 import { type FrontReport, metrics } from "./report.ts";
@@ -20,12 +21,6 @@ export interface Series {
 export interface Size {
   width: number;
   height: number;
-}
-
-/** The dimensions on the axes of a panel. */
-export interface Pair {
-  x: number;
-  y: number;
 }
 
 /** A panel's SVG group, and whether it marks the reference point. */
@@ -186,24 +181,6 @@ function endsOf(report: FrontReport, points: DrawnPoint[]) {
     const point = points.find((point) => point.colour.toLowerCase() === colour);
     return point === undefined ? [] : [{ x: point.x, y: point.y, colour, text: `only ${name}` }];
   });
-}
-
-/**
- * The range of an axis: the values with some room, and the reference point where showing it leaves
- * the values at least half of the axis.
- */
-function domain(values: number[], reference: number): [number, number] {
-  const finite = values.filter(Number.isFinite);
-  let [low, high] = [Math.min(...finite), Math.max(...finite)];
-  const extent = high - low || Math.abs(high) * 0.1 || 1;
-  if (reference < low && low - reference <= extent) low = reference;
-  if (reference > high && reference - high <= extent) high = reference;
-  const room = (high - low || extent) * 0.09;
-  return [low - room, high + room];
-}
-
-function within(value: number, [low, high]: [number, number]): boolean {
-  return value >= low && value <= high;
 }
 
 function plot(size: Size, options: Plot.PlotOptions): string {

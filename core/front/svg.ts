@@ -1,8 +1,9 @@
 // The picture of a front as one standalone SVG: title, verdict, legend, and a panel for each pair
 // of dimensions (core/front/panels); one dimension alone gets a row for each report. Colour shows
 // λ: each dimension has a colour, and a point mixes them by its weights.
+import { pairsOf } from "./axes.ts";
 import { dimensionColour, INK, mixedColour, MUTED, seriesColour } from "./palette.ts";
-import { type Pair, pairPanel, type Series, type Size, valuesPanel } from "./panels.ts";
+import { pairPanel, type Series, type Size, valuesPanel } from "./panels.ts";
 import { exactShare, type FrontReport } from "./report.ts";
 
 const FONT = "Inter, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif";
@@ -47,14 +48,6 @@ export function frontSvg(
     `viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="13" fill="${INK}" ` +
     `color="${INK}" role="img"><title>${escaped(titleOf(report))}</title>` +
     `<rect width="100%" height="100%" fill="white"/>${head.svg}${placed.join("")}</svg>\n`;
-}
-
-/** All pairs of dimensions, the earlier one across; none for one dimension. */
-function pairsOf(m: number): Pair[] {
-  return Array.from(
-    { length: m },
-    (_, x) => Array.from({ length: m - x - 1 }, (_, k) => ({ x, y: x + k + 1 })),
-  ).flat();
 }
 
 function panelSize(pairs: number, others: number): Size {

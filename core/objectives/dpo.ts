@@ -1,14 +1,16 @@
 // Multi-objective DPO: one loss per dimension over the same log-probabilities.
 // L_i = −log σ(β[(log π(y_w) − log π_ref(y_w)) − (log π(y_l) − log π_ref(y_l))]), where dimension i
-// decides which response is y_w; where labellers disagree, the mean over them.
-// Source: Rafailov et al. 2023; Panacea eq. 2, 14, 16.
+// decides which response is y_w; where labellers disagree, the mean over them. DPO sees differences
+// only, so the probability of both responses may leak to texts that no pair holds: rpo_alpha adds
+// rpo_alpha · (−log π(y_w) / |y_w|), which holds it where the data is.
+// Source: Rafailov et al. 2023; Panacea eq. 2, 14, 16; Pang et al. 2024 (Iterative RPO) eq. 1.
 import * as tf from "@tensorflow/tfjs-core";
 import type { TokenizedPair } from "../text/example.ts";
 import type { GroupedBatch, Objective } from "./objective.ts";
 
 /** DPO on pairs whose labels may be missing per dimension. Sequences: response 0, response 1. */
 export function dpo(
-  { beta, objectives }: { beta: number; objectives: number },
+  { beta, rpoAlpha = 0, objectives }: { beta: number; rpoAlpha?: number; objectives: number },
 ): Objective<TokenizedPair> {
   return {
     needs: { reference: true },
@@ -25,7 +27,10 @@ export function dpo(
         // −log σ(x) = softplus(−x), and softplus(x) − softplus(−x) = x: a share q of labels for the
         // second response adds q·x.
         const shares = tf.tensor2d(second, [P, objectives]);
-        const perPair = tf.add(tf.softplus(tf.neg(margins)), tf.mul(margins, shares)); // (P, M)
+        const contrast = tf.add(tf.softplus(tf.neg(margins)), tf.mul(margins, shares)); // (P, M)
+        const perPair = rpoAlpha === 0
+          ? contrast
+          : tf.add(contrast, tf.mul(negativeLogLikelihood(logProbs, { batch, shares }), rpoAlpha));
         const G = batch.preferences.length;
         const means = tf.mul(tf.tensor3d(share, [G, P, objectives]), tf.expandDims(perPair, 0));
         return tf.sum(means, 1) as tf.Tensor2D; // (G, M)
@@ -46,6 +51,20 @@ export function dpo(
       return correct.map((count, i) => count / (labelled[i] ?? 0)); // NaN without labels
     },
   };
+}
+
+/** −log π per token of the preferred response (P, M), mean over the labellers. */
+function negativeLogLikelihood(
+  logProbs: tf.Tensor1D,
+  { batch: { examples }, shares }: { batch: GroupedBatch<TokenizedPair>; shares: tf.Tensor2D },
+): tf.Tensor2D {
+  const perToken = examples.flatMap(({ responses }) => responses.map(({ length }) => -1 / length));
+  const scaled = tf.mul(logProbs, tf.tensor1d(perToken)); // (2P)
+  const [left, right] = tf.split(tf.reshape(scaled, [examples.length, 2]), 2, 1); // (P, 1) each
+  return tf.add(
+    tf.mul(left as tf.Tensor, tf.sub(1, shares)),
+    tf.mul(right as tf.Tensor, shares),
+  );
 }
 
 /** log π/π_ref of response 0 less that of response 1, for pair p of interleaved log-probs (2P). */

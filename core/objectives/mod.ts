@@ -8,5 +8,6 @@ export const objectives: Record<
   RunConfig["objective"],
   (config: RunConfig, dimensions: string[]) => Objective<TokenizedPair>
 > = {
-  dpo: ({ beta }, dimensions) => dpo({ beta, objectives: dimensions.length }),
+  dpo: ({ beta, rpo_alpha }, dimensions) =>
+    dpo({ beta, rpoAlpha: rpo_alpha, objectives: dimensions.length }),
 };

@@ -67,6 +67,36 @@ export function rowLengthFor(sequences: Sequence[]): number {
   return Math.ceil(longest / 32) * 32;
 }
 
+/**
+ * The rows of a pack dealt out to at most `parts` packs, evenly and in order: their values of
+ * `predicting`, one after the other, are those of the whole. `owners` stay what they were.
+ */
+export function splitPack(pack: Pack, parts: number): Pack[] {
+  const used = Math.min(parts, pack.rows);
+  const starts = Array.from({ length: used + 1 }, (_, i) => Math.ceil(i * pack.rows / used));
+  return starts.slice(1).map((end, i) => rowsOf(pack, { start: starts[i] ?? 0, end }));
+}
+
+function rowsOf(pack: Pack, { start, end }: { start: number; end: number }): Pack {
+  const [from, to] = [start * pack.length, end * pack.length];
+  const firstAfter = (place: number) => {
+    const index = pack.predicting.findIndex((position) => position >= place);
+    return index < 0 ? pack.predicting.length : index;
+  };
+  const range = [firstAfter(from), firstAfter(to)] as const;
+  return {
+    rows: end - start,
+    length: pack.length,
+    ids: pack.ids.slice(from, to),
+    positions: pack.positions.slice(from, to),
+    segments: pack.segments.slice(from, to),
+    branches: pack.branches.slice(from, to),
+    predicting: pack.predicting.slice(...range).map((position) => position - from),
+    targets: pack.targets.slice(...range),
+    owners: pack.owners.slice(...range),
+  };
+}
+
 /** Sequences that share prompt and preference, as many to a bundle as fit a row. */
 function bundle(
   sequences: Sequence[],

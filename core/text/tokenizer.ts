@@ -40,6 +40,10 @@ export interface ChatTokenizer {
   encodeExchange(prompt: Message[], response: string): { prompt: number[]; response: number[] };
   /** The token after which the model stops: the one its template writes after an answer. */
   endTokenId: number;
+  /** Every token that ends a text: that one, and those the model's files name. */
+  endTokenIds: ReadonlySet<number>;
+  /** Tokens that steer a dialogue and are no part of its text, end tokens among them. */
+  specialTokenIds: ReadonlySet<number>;
   /** sha256 (hex) of tokenizer, template and special tokens. */
   fingerprint: string;
 }
@@ -87,6 +91,11 @@ export function createTokenizer(
     renderPrompt: (messages) => render(messages, true),
     encodeExchange,
     endTokenId: endTokens.id,
+    endTokenIds: endTokens.ids,
+    specialTokenIds: new Set([
+      ...parts.tokenizer.added_tokens.filter(({ special }) => special).map(({ id }) => id),
+      ...endTokens.ids,
+    ]),
     fingerprint: createHash("sha256").update(JSON.stringify(parts)).digest("hex"),
   };
 }

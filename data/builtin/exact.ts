@@ -13,6 +13,8 @@ export interface ExactOptions {
   beta: number;
   /** `ls` (default) or `tche`. */
   aggregation?: string;
+  /** Weight of −log π per token beside DPO's loss, with the tokens of every answer (P, A). */
+  rpo?: { alpha: number; lengths: number[][] };
   /** Log-odds of a label per unit of reward, as the pairs were drawn; DPO only. */
   labelScale?: number;
 }
@@ -65,6 +67,11 @@ export function exactDpo(
 ): ExactPoint {
   const { reference, beta, preference, aggregation = "ls", labelScale = LABEL_SCALE } = options;
   const population = pairPopulation(prompts, { labelScale });
+  const { rpo } = options;
+  if (rpo) {
+    const lengths = rpo.lengths.flat();
+    population.likelihood = { rpoAlpha: rpo.alpha, beta, reference: reference.flat(), lengths };
+  }
   const solution = solveTabularDpo(population, { preference, aggregation });
   let index = 0;
   const implicit = prompts.map(({ answers }) => answers.map(() => solution.values[index++] ?? 0));

@@ -5,6 +5,7 @@
 // the problem is convex; damped Newton solves it and returns a certificate of how exactly.
 // exact.ts turns the table into policies and fronts.
 import { dot, largest, matrixProduct, solveDense, weightedSum } from "./dense.ts";
+import { type Likelihood, likelihoodTerm } from "./likelihood.ts";
 import { type Scalarisation, tabularAggregations } from "./scalarisation.ts";
 
 /** Every pair of answers that labels are drawn for; answers are numbered across all prompts. */
@@ -12,6 +13,8 @@ export interface PairPopulation {
   /** Answers per prompt; pairs never cross prompts. */
   answersPerPrompt: number[]; // (P)
   pairs: PopulationPair[];
+  /** The term of rpo_alpha; none by default. */
+  likelihood?: Likelihood;
 }
 
 /** Two answers and, per dimension, the probability in (0, 1) that `first` is labelled better. */
@@ -39,7 +42,7 @@ export interface TabularSolution {
 /**
  * Minimises the aggregated DPO loss of a population for one preference (M).
  * Throws RangeError on an unknown aggregation or probabilities outside (0, 1), where no finite
- * optimum need exist, and Error when the gradient stays above 1e-7.
+ * optimum need exist, and Error when the gradient stays above 1e-6.
  */
 export function solveTabularDpo(
   population: PairPopulation,
@@ -62,9 +65,9 @@ export function solveTabularDpo(
     const tolerance = index === stages.length - 1 ? 1e-20 : 1e-8;
     solution = minimise(population, { scalarisation, start, tolerance });
   }
-  if (solution === undefined || !(solution.gradientNorm <= 1e-7)) {
+  if (solution === undefined || !(solution.gradientNorm <= 1e-6)) {
     throw new Error(
-      `Cannot solve tabular DPO: expected a gradient below 1e-7, got ${solution?.gradientNorm}`,
+      `Cannot solve tabular DPO: expected a gradient below 1e-6, got ${solution?.gradientNorm}`,
     );
   }
   return solution;
@@ -136,6 +139,7 @@ function evaluate(population: PairPopulation, values: Float64Array): LossState {
       gradient[second] = (gradient[second] ?? 0) - weight * (win - p);
     }
   }
+  likelihoodTerm(population)?.addTo(values, { losses, gradients });
   return { losses, gradients };
 }
 
@@ -145,8 +149,8 @@ interface LossState {
 }
 
 /**
- * −(Σ_i F_i·H + Jᵀ F'' J)⁻¹ · Jᵀ F' where all L_i share the Hessian H, block diagonal by prompt
- * (it does not depend on the labels), and the rest has rank M: Woodbury's identity.
+ * −(Σ_i F_i·H_i + Jᵀ F'' J)⁻¹ · Jᵀ F' where the Hessians H_i are block diagonal by prompt and the
+ * rest has rank M: Woodbury's identity.
  */
 function newtonStep(
   population: PairPopulation,
@@ -157,11 +161,11 @@ function newtonStep(
     scalarisation: Scalarisation;
   },
 ): Float64Array {
-  const scale = scalarisation.gradient(state.losses).reduce((sum, weight) => sum + weight, 0);
-  const [g = new Float64Array(), ...columns] = solveByPrompt(
-    population,
-    { values, rightSides: [gradient, ...state.gradients] },
-  ).map((column) => column.map((value) => value / scale));
+  const [g = new Float64Array(), ...columns] = solveByPrompt(population, {
+    values,
+    weights: scalarisation.gradient(state.losses),
+    rightSides: [gradient, ...state.gradients],
+  });
   const curvature = scalarisation.curvature(state.losses);
   const coupling = state.gradients.map((row) => columns.map((column) => dot(row, column)));
   const projected = state.gradients.map((row) => dot(row, g));
@@ -175,12 +179,17 @@ function newtonStep(
   );
 }
 
-/** H⁻¹ applied to several right sides whose entries sum to 0 within each prompt. */
+/** (Σ weights_i·H_i)⁻¹ applied to several right sides whose entries sum to 0 within each prompt. */
 function solveByPrompt(
   population: PairPopulation,
-  { values, rightSides }: { values: Float64Array; rightSides: Float64Array[] },
+  { values, weights, rightSides }: {
+    values: Float64Array;
+    weights: number[]; // (M)
+    rightSides: Float64Array[];
+  },
 ): Float64Array[] {
-  const weight = 1 / population.pairs.length;
+  // The contrast's Hessian does not depend on the labels: all dimensions share it.
+  const weight = weights.reduce((sum, value) => sum + value, 0) / population.pairs.length;
   const results = rightSides.map((side) => new Float64Array(side.length));
   const promptOf = population.answersPerPrompt.flatMap((count, p) => Array<number>(count).fill(p));
   // v is only determined up to a constant per prompt; the added constant matrix fixes its sum to 0.
@@ -199,6 +208,7 @@ function solveByPrompt(
       if (line !== undefined) line[column] = (line[column] ?? 0) + sign * curvature;
     }
   }
+  likelihoodTerm(population)?.addCurvature(values, { weights, blocks });
   blocks.forEach((block, prompt) => {
     const offset = offsets[prompt] ?? 0;
     const sides = block.map((_, row) => rightSides.map((side) => side[offset + row] ?? 0));

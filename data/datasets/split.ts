@@ -4,6 +4,9 @@ import { Random } from "../../core/random.ts";
 import type { PreferenceDataset, PreferenceExample } from "../../core/text/example.ts";
 import { fingerprintOf } from "./mod.ts";
 
+/** Share of the training rows that is held out where no test files are given. */
+export const HELD_OUT = 0.1;
+
 /**
  * Two data sets without a common prompt, which together hold every example; each keeps the order.
  * The test set gets the share (0 … 1) of the prompts, rounded, of every group of prompts that are

@@ -2,6 +2,7 @@
 // adapter_model.safetensors. The same two files lie in a run folder and in each checkpoint.
 import { z } from "zod";
 import { describeIssues, encodeJson } from "./json.ts";
+import { sha256 } from "./manifest.ts";
 import { encodeTensors, type Tensors } from "./tensors.ts";
 
 export const ADAPTER_MODEL = "adapter_model.safetensors";
@@ -29,6 +30,11 @@ export const AdapterConfig = z.strictObject({
   dataset_fingerprint: name().describe("hash of the training rows"),
 });
 export type AdapterConfig = z.infer<typeof AdapterConfig>;
+
+/** sha256 (hex) of the parameters file that these tensors make, as the manifest will tell it. */
+export function hashParameters(tensors: Tensors): string {
+  return sha256(encodeTensors(tensors, { name: "adapter" }));
+}
 
 /** Bytes of the model and config files; throws `DivergedError` or `TypeError` before any write. */
 export function encodeAdapter(

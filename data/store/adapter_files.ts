@@ -9,7 +9,7 @@ import { reportingStorage, syncFolder, writeFolderAtomic } from "./atomic.ts";
 import { checkpointSteps } from "./checkpoints.ts";
 import { readFronts } from "./fronts.ts";
 import { decodeJson } from "./json.ts";
-import { MANIFEST, readVerified } from "./manifest.ts";
+import { MANIFEST, readDigests, readListed } from "./manifest.ts";
 import { decodeTensors, type Tensors } from "./tensors.ts";
 
 export const CARD = "README.md";
@@ -20,6 +20,8 @@ export const INCOMING = ".adapter-incoming";
 export interface StoredAdapter {
   tensors: Tensors;
   config: AdapterConfig;
+  /** sha256 (hex) of the parameters file. */
+  parametersHash: string;
   /** The model card; empty for a checkpoint. */
   card: string;
   /** The stored fronts by name, as JSON; none for a checkpoint. */
@@ -33,23 +35,35 @@ export interface StoredAdapter {
  * @throws {CorruptFileError} naming the file that is missing, truncated or altered
  */
 export async function openAdapter(path: string): Promise<StoredAdapter> {
-  await requireAdapterFolder(path);
-  const { files, locate } = await readAdapterFolder(path);
-  const model = files[ADAPTER_MODEL];
-  const config = files[ADAPTER_CONFIG];
-  if (!model || !config) {
-    throw new CorruptFileError(
-      `Cannot open adapter ${path}: expected ${ADAPTER_MODEL} and ${ADAPTER_CONFIG} in its ${MANIFEST}, got ${
-        Object.keys(files).join(", ") || "none"
-      }`,
-    );
-  }
+  const { files, digests, locate } = await readFiles(path, [ADAPTER_MODEL, ADAPTER_CONFIG, CARD]);
   return {
-    tensors: await decodeTensors(model, locate(ADAPTER_MODEL)),
-    config: decodeJson(config, { schema: AdapterConfig, path: locate(ADAPTER_CONFIG) }),
+    tensors: await decodeTensors(required(files, ADAPTER_MODEL, path), locate(ADAPTER_MODEL)),
+    config: decodeConfig(files, { path, locate }),
+    parametersHash: required(digests, ADAPTER_MODEL, path).sha256,
     card: new TextDecoder().decode(files[CARD]),
     fronts: () => readFronts(path),
   };
+}
+
+/**
+ * What openAdapter gives besides the parameters, which are neither read nor checked: config, card,
+ * and the sha256 (hex) of the parameters file as the manifest tells it. Throws as openAdapter.
+ */
+export async function describeAdapter(
+  path: string,
+): Promise<{ config: AdapterConfig; card: string; parametersHash: string }> {
+  const { files, digests, locate } = await readFiles(path, [ADAPTER_CONFIG, CARD]);
+  return {
+    config: decodeConfig(files, { path, locate }),
+    card: new TextDecoder().decode(files[CARD]),
+    parametersHash: required(digests, ADAPTER_MODEL, path).sha256,
+  };
+}
+
+/** Whether a folder holds an adapter: a finished one, or one that is being moved in. */
+export async function holdsAdapter(path: string): Promise<boolean> {
+  const names = await listNames(path) ?? [];
+  return names.includes(MANIFEST) || names.includes(INCOMING);
 }
 
 /** Puts adapter, config and card into a run folder as one step. Only for the folder's one writer. */
@@ -76,19 +90,41 @@ export async function finishAdapter(run: string): Promise<void> {
   });
 }
 
-async function readAdapterFolder(path: string) {
+/** The files of `names` that an adapter folder has, verified, with all digests of its manifest. */
+async function readFiles(path: string, names: string[]) {
+  await requireAdapterFolder(path);
   for (;;) {
     const before = await adapterState(path);
     const locate = (name: string) =>
       before.incoming.includes(name) ? join(path, INCOMING, name) : join(path, name);
     try {
-      return { files: await readVerified(locate), locate };
+      const digests = await readDigests(locate);
+      const wanted = Object.entries(digests).filter(([name]) => names.includes(name));
+      return { files: await readListed(Object.fromEntries(wanted), locate), digests, locate };
     } catch (error) {
       // A trainer may have moved a new adapter in meanwhile: damage is what does not change.
       if (!(error instanceof CorruptFileError)) throw error;
       if (JSON.stringify(before) === JSON.stringify(await adapterState(path))) throw error;
     }
   }
+}
+
+function decodeConfig(
+  files: Record<string, Uint8Array>,
+  { path, locate }: { path: string; locate: (name: string) => string },
+): AdapterConfig {
+  const bytes = required(files, ADAPTER_CONFIG, path);
+  return decodeJson(bytes, { schema: AdapterConfig, path: locate(ADAPTER_CONFIG) });
+}
+
+function required<T>(entries: Record<string, T>, name: string, path: string): T {
+  const entry = entries[name];
+  if (entry !== undefined) return entry;
+  throw new CorruptFileError(
+    `Cannot open adapter ${path}: expected ${ADAPTER_MODEL} and ${ADAPTER_CONFIG} in its ${MANIFEST}, got ${
+      Object.keys(entries).join(", ") || "none"
+    }`,
+  );
 }
 
 async function adapterState(path: string) {
@@ -105,8 +141,8 @@ async function requireAdapterFolder(path: string): Promise<void> {
   const stat = await Deno.stat(path).catch(() => null);
   if (!stat) throw refuse("nothing there");
   if (!stat.isDirectory) throw refuse("a file");
+  if (await holdsAdapter(path)) return;
   const names = await listNames(path) ?? [];
-  if (names.includes(MANIFEST) || names.includes(INCOMING)) return;
   if (names.includes(ADAPTER_MODEL) || names.includes(ADAPTER_CONFIG)) {
     throw refuse(`one without ${MANIFEST}: an adapter of another program, or an incomplete copy`);
   }

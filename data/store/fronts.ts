@@ -52,17 +52,22 @@ export async function saveFront(
  * @throws {CorruptFileError} a file is not JSON, naming it
  */
 export async function readFronts(run: string): Promise<Record<string, unknown>> {
-  const folder = join(run, FRONTS);
   const fronts: Record<string, unknown> = {};
-  const entries = await Array.fromAsync(Deno.readDir(folder)).catch((error) => {
+  for (const name of await frontNames(run)) {
+    const path = join(run, FRONTS, `${name}.json`);
+    fronts[name] = decodeJson(await Deno.readFile(path), { schema: z.json(), path });
+  }
+  return fronts;
+}
+
+/** The names of the fronts of a run folder, sorted; none where there is no such folder. */
+export async function frontNames(run: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(join(run, FRONTS))).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   });
-  for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  return entries.flatMap(({ name }) => {
     const stem = name.replace(/\.json$/, "");
-    if (stem === name || !NAME.test(stem)) continue;
-    const path = join(folder, name);
-    fronts[stem] = decodeJson(await Deno.readFile(path), { schema: z.json(), path });
-  }
-  return fronts;
+    return stem !== name && NAME.test(stem) ? [stem] : [];
+  }).sort();
 }

@@ -45,8 +45,14 @@ export async function readFolderVerified(path: string): Promise<Record<string, U
 export async function readVerified(
   locate: (name: string) => string,
 ): Promise<Record<string, Uint8Array>> {
-  const manifestPath = locate(MANIFEST);
-  const digests = decodeManifest(await readFile(manifestPath), manifestPath);
+  return await readListed(await readDigests(locate), locate);
+}
+
+/** The files that `digests` names, each checked against its own. */
+export async function readListed(
+  digests: Record<string, Digest>,
+  locate: (name: string) => string,
+): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = {};
   for (const [name, digest] of Object.entries(digests)) {
     const path = locate(name);
@@ -60,6 +66,14 @@ export async function readVerified(
     files[name] = bytes;
   }
   return files;
+}
+
+/** Size and sha256 of every file that the manifest lists, by name; throws CorruptFileError. */
+export async function readDigests(
+  locate: (name: string) => string,
+): Promise<Record<string, Digest>> {
+  const path = locate(MANIFEST);
+  return decodeManifest(await readFile(path), path);
 }
 
 /** The manifest of files, as bytes. Names must be plain (no folders, no leading dot). */

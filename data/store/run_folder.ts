@@ -26,7 +26,7 @@ import * as metrics from "./metrics.ts";
 import type { Tensors } from "./tensors.ts";
 
 export { AdapterConfig } from "./adapter_config.ts";
-export { openAdapter, type StoredAdapter } from "./adapter_files.ts";
+export { describeAdapter, openAdapter, type StoredAdapter } from "./adapter_files.ts";
 export type { Checkpoint, CheckpointParts } from "./checkpoints.ts";
 export { saveFront } from "./fronts.ts";
 export type { FrontFiles } from "./fronts.ts";
@@ -58,7 +58,7 @@ export async function openRun(
   { create = false }: { create?: boolean } = {},
 ): Promise<Run> {
   await requireRunFolder(path, create);
-  const lock = await acquireLock(join(path, LOCK));
+  const lock = await lockRun(path);
   try {
     await reportingStorage(path, 0, () => cleanTemporary(path));
     await finishAdapter(path);
@@ -123,7 +123,7 @@ export class Run {
 
   /** All rows logged so far. */
   readMetrics(): Promise<metrics.MetricRow[]> {
-    return metrics.readMetrics(join(this.path, METRICS));
+    return loadMetrics(this.path);
   }
 
   /** Drops rows after `step`: to be called on resuming from that step, with 0 on starting anew. */
@@ -170,6 +170,16 @@ export async function loadConfig(run: string): Promise<RunConfig | null> {
   return decodeJson(config, { schema: RunConfig, path });
 }
 
+/** The rows logged by a run so far, without taking its lock; throws `CorruptFileError`. */
+export function loadMetrics(run: string): Promise<metrics.MetricRow[]> {
+  return metrics.readMetrics(join(run, METRICS));
+}
+
+/** Takes the lock of a run folder, which nobody writes to while it is held; throws `BusyError`. */
+export function lockRun(run: string): Promise<Lock> {
+  return acquireLock(join(run, LOCK));
+}
+
 function configHash(config: unknown): string {
   return sha256(encodeJson(config, { name: CONFIG, indent: 0 }));
 }
@@ -201,7 +211,8 @@ async function requireRunFolder(path: string, create: boolean): Promise<void> {
   );
 }
 
-function isOurs(name: string): boolean {
+/** Whether a run folder can hold an entry of this name. */
+export function isOurs(name: string): boolean {
   const files = [CONFIG, METRICS, LOCK, LOG, FRONTS, INCOMING];
   return [...files, ADAPTER_MODEL, ADAPTER_CONFIG, CARD, MANIFEST].includes(name) ||
     /^checkpoint-\d+$/.test(name) || isTemporaryName(name);

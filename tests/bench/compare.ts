@@ -1,5 +1,5 @@
 // From rounds to a row: medians, the ratio and its spread. Pure; the last stage before printing.
-import type { Figures, Round, RowReport } from "./row.ts";
+import type { Figures, Round, RowReport, Target } from "./row.ts";
 
 /** Time and memory of one side in one round. */
 export interface Timing {
@@ -13,6 +13,12 @@ export function median(values: number[]): number {
   const half = Math.floor(sorted.length / 2);
   const upper = sorted[half] ?? NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? NaN) + upper) / 2;
+}
+
+/** The smallest value that at least `share` of the values do not exceed; NaN for none. */
+export function percentile(values: number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
 }
 
 /** (largest − smallest) / median; 0 for a single value. */
@@ -66,6 +72,16 @@ export function compareTimings(
     peakBytes: largestPeak(ours),
     peerPeakBytes: largestPeak(peer),
   };
+}
+
+/** A value held against its limit; a value that is not a number meets none. */
+export function holdAgainst(
+  value: number,
+  limit: { atMost: number } | { atLeast: number },
+  unit: Target["unit"] = "×",
+): Target {
+  const met = "atMost" in limit ? value <= limit.atMost : value >= limit.atLeast;
+  return { value, ...limit, unit, met };
 }
 
 /** The timings of one contestant, by the figure that is its time. */

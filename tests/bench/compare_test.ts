@@ -3,8 +3,10 @@ import fc from "fast-check";
 import {
   compareTimings,
   fastest,
+  holdAgainst,
   median,
   medianAfterWarmUp,
+  percentile,
   spread,
   timingsOf,
 } from "./compare.ts";
@@ -99,4 +101,40 @@ Deno.test("timingsOf() reads one figure of one contestant, round after round", (
 Deno.test("fastest() goes by the median, not by the best round", () => {
   const side = (values: number[]) => values.map((seconds) => ({ seconds, peakBytes: null }));
   assert.equal(fastest({ a: side([1, 9, 9]), b: side([5, 5, 5]) }), "b");
+});
+
+Deno.test("percentile() is the smallest value that the share does not exceed", () => {
+  const hundred = Array.from({ length: 100 }, (_, i) => 100 - i); // 1 … 100, backwards
+  assert.equal(percentile(hundred, 0.95), 95);
+  assert.equal(percentile(hundred, 0.99), 99);
+  assert.equal(percentile([3, 1, 2], 0), 1);
+  assert.equal(percentile([3, 1, 2], 1), 3);
+  assert.equal(percentile([3, 1, 2], 0.95), 3);
+  assert.ok(Number.isNaN(percentile([], 0.5)));
+});
+
+Deno.test("percentile() leaves at least its share of the values at or below it, and no less would", () => {
+  const share = fc.double({ min: 0.01, max: 1, noNaN: true });
+  fc.assert(fc.property(times, share, (values, share) => {
+    const found = percentile(values, share);
+    const atMost = (limit: number) => values.filter((value) => value <= limit).length;
+    const below = values.filter((value) => value < found).length;
+    assert.ok(atMost(found) >= share * values.length);
+    assert.ok(below < share * values.length);
+  }));
+});
+
+Deno.test("holdAgainst() meets a limit at its edge, and none with what is not a number", () => {
+  assert.deepEqual(holdAgainst(0.7, { atMost: 0.7 }), {
+    value: 0.7,
+    atMost: 0.7,
+    unit: "×",
+    met: true,
+  });
+  assert.equal(holdAgainst(0.71, { atMost: 0.7 }).met, false);
+  assert.equal(holdAgainst(4, { atLeast: 4 }).met, true);
+  assert.equal(holdAgainst(3.9, { atLeast: 4 }).met, false);
+  assert.equal(holdAgainst(NaN, { atMost: 1 }).met, false);
+  assert.equal(holdAgainst(NaN, { atLeast: 1 }).met, false);
+  assert.equal(holdAgainst(0.004, { atMost: 0.005 }, "s").unit, "s");
 });

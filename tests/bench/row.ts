@@ -65,7 +65,17 @@ export interface RowReport {
   spread: number; // (largest − smallest ratio of a round) / their median
   peakBytes: number | null; // largest over the rounds
   peerPeakBytes: number | null;
+  target?: Target; // where the row has one
   [extra: string]: unknown;
+}
+
+/** What a row must reach, and whether it did: one number held against one limit. */
+export interface Target {
+  value: number;
+  atMost?: number;
+  atLeast?: number;
+  unit: "×" | "s";
+  met: boolean;
 }
 
 /** Something that an experiment needs is missing here: the row is skipped and the reason told. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Round } from "./row.ts";
 import { rows } from "./rows.ts";
-import { smollm2, stepOperations } from "./shape.ts";
+import { smollm2, stepOperations, weightsPerToken } from "./shape.ts";
 
 function report(name: string, rounds: Round[]) {
   const row = rows.find((row) => row.name === name);
@@ -76,4 +76,78 @@ Deno.test("builtin_world tells what both engines reached", () => {
     ours: { total: 100, hypervolumeRatio: 0.97 },
     peer: { total: 500, hypervolumeRatio: 0.96 },
   });
+});
+
+Deno.test("the decode rows hold 11 λ against one λ and against no adapter", () => {
+  const round = { ours: { figures: { mixed: 0.021, one: 0.02, without: 0.0175 }, peakBytes: 1e9 } };
+  for (const format of ["float32", "int8", "int4"]) {
+    const mixed = report(`decode_mixed_${format}`, [round]);
+    assert.deepEqual([mixed.ours, mixed.peer], [0.021, 0.02]);
+    assert.deepEqual(mixed.target, { value: 0.021 / 0.02, atMost: 1.05, unit: "×", met: true });
+    const adapter = report(`decode_adapter_${format}`, [round]);
+    assert.deepEqual([adapter.ours, adapter.peer], [0.021, 0.0175]);
+    assert.deepEqual(adapter.target, { value: 1.2, atMost: 1.25, unit: "×", met: true });
+  }
+});
+
+/** A process that generated, `seconds` a token. */
+function generation(seconds: number) {
+  return { figures: { token: seconds, mean: seconds, first: 10 * seconds }, peakBytes: 1e9 };
+}
+
+Deno.test("chat_float32 tells what share of a token's time reading the weights takes", () => {
+  const memory = { figures: { gigabytesPerSecond: 50 }, peakBytes: null };
+  const round = { ours: generation(0.02), transformers: generation(0.04), memory };
+  const row = report("chat_float32", [round]);
+  assert.deepEqual(row.target, { value: 0.5, atMost: 0.7, unit: "×", met: true });
+  const bytes = 4 * weightsPerToken(smollm2);
+  assert.deepEqual(row.limit, { gigabytesPerSecond: 50, bytes, share: bytes / 50e9 / 0.02 });
+});
+
+Deno.test("chat_int4 stands beside llama.cpp at the number of threads that suits it", () => {
+  const row = report("chat_int4", [{
+    ours: generation(0.01),
+    "all threads": generation(0.009),
+    "one thread": generation(0.0075),
+  }]);
+  assert.equal(row.fastest, "one thread");
+  assert.deepEqual(row.target, { value: 0.01 / 0.0075, atMost: 1.3, unit: "×", met: false });
+});
+
+Deno.test("chats_together and chats_bfloat16 hold tokens per second against their limits", () => {
+  const ours = { figures: { together: 0.002, alone: 0.01 }, peakBytes: 1e9 };
+  const { target } = report("chats_together", [{ ours }]);
+  assert.deepEqual(target, { value: 5, atLeast: 4, unit: "×", met: true });
+  const row = report("chats_bfloat16", [{
+    ours: generation(11 / 512),
+    transformers: generation(11 / 256),
+  }]);
+  assert.deepEqual(row.target, { value: 2, atLeast: 1.5, unit: "×", met: true });
+  assert.deepEqual(row.tokensPerSecond, { ours: 512, peer: 256 });
+});
+
+Deno.test("the service's rows hold their percentiles against times, and tell the server's memory", () => {
+  const round = (firstAddedP95: number) => ({
+    server: {
+      figures: {
+        first: 0.012,
+        firstDirect: 0.01,
+        firstAddedP95,
+        healthTrainingP99: 0.06,
+        healthP99: 0.002,
+        frontP95: 0.004,
+        healthP95: 0.001,
+        serverPeakBytes: 3e8,
+      },
+      peakBytes: 1e8, // the script's own
+    },
+  });
+  const rounds = [round(0.004), round(0.003), round(0.009)];
+  const first = report("first_token", rounds);
+  assert.deepEqual([first.ours, first.peer, first.peakBytes], [0.012, 0.01, 3e8]);
+  assert.deepEqual(first.target, { value: 0.004, atMost: 0.005, unit: "s", met: true });
+  const health = report("health_while_training", rounds);
+  assert.deepEqual(health.target, { value: 0.06, atMost: 0.05, unit: "s", met: false });
+  const front = report("stored_front", rounds);
+  assert.deepEqual(front.target, { value: 0.004, atMost: 0.02, unit: "s", met: true });
 });

@@ -67,3 +67,10 @@ export function stepOperations(
     float32: adapters * (forward + 2 * layers) + attention * (before + forward + 2 * layers),
   };
 }
+
+/** Frozen weights that one token's step reads: every linear map and the head. */
+export function weightsPerToken(config: DecoderConfig): number {
+  const maps = blockMaps.map((name) => mapShape(name, config));
+  const block = maps.reduce((sum, shape) => sum + shape.in * shape.out, 0);
+  return config.layers * block + config.width * config.vocabSize;
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { smollm2, stepOperations } from "./shape.ts";
+import { smollm2, stepOperations, weightsPerToken } from "./shape.ts";
 
 // One block, width 4, 2 heads of 2 with 1 key head, mlp 8, vocabulary 10.
 // Σ in·out: q 4·4, k 4·2, v 4·2, o 4·4, gate 4·8, up 4·8, down 8·4 = 144.
@@ -40,4 +40,9 @@ Deno.test("stepOperations() of SmolLM2 is twice its weights per token and pass, 
   });
   // 106 168 320 weights in linear maps, 49152·576 in the head; 2048 tokens, 2040 of them scored.
   assert.equal(held, 2 * (2 * 2048 * 106_168_320 + 2 * 2040 * 49152 * 576));
+});
+
+Deno.test("weightsPerToken() counts every map of every block and the head once", () => {
+  assert.equal(weightsPerToken({ ...tiny, layers: 3 }), 3 * 144 + 4 * 10);
+  assert.equal(weightsPerToken(smollm2), 106_168_320 + 49152 * 576);
 });

@@ -15,10 +15,23 @@ const report = {
 Deno.test("benchText() is one line a row under a head", () => {
   assert.equal(
     benchText([report]),
-    "     row   ours  peer   ratio  spread   memory  peer's memory\n" +
-      "dpo_step  3.5 s   7 s  2.00 ×     4 %  1.90 GB              –",
+    "     row   ours  peer   ratio  spread  target   memory  peer's memory\n" +
+      "dpo_step  3.5 s   7 s  2.00 ×     4 %       –  1.90 GB              –",
   );
   assert.equal(benchText([]), "No row was measured");
+});
+
+Deno.test("benchText() tells a row's target and whether it is met", () => {
+  const text = benchText([
+    { ...report, target: { value: 0.5, atMost: 0.7, unit: "×", met: true } },
+    { ...report, target: { value: 3.456, atLeast: 4, unit: "×", met: false } },
+    { ...report, target: { value: 0.0041, atMost: 0.005, unit: "s", met: true } },
+  ]);
+  const [, ...lines] = text.split("\n");
+  assert.match(lines[0] ?? "", / 0\.5 ≤ 0\.7 × met /);
+  assert.match(lines[1] ?? "", / 3\.46 ≥ 4 × missed /);
+  assert.match(lines[2] ?? "", / 0\.0041 ≤ 0\.005 s met /);
+  assert.equal(lines.length, 3); // the target is no line below
 });
 
 Deno.test("benchText() tells what a row says beside under the table", () => {

@@ -11,6 +11,7 @@ import {
   CorruptFileError,
   DivergedError,
   InputError,
+  ShardError,
   StorageError,
 } from "../../core/errors.ts";
 
@@ -21,6 +22,7 @@ const cases: [Error, number][] = [
   [new CorruptFileError("Cannot read a.safetensors: expected 8 bytes, got 4"), 4],
   [new DivergedError("Cannot go on at step 3: expected a finite loss, got NaN"), 5],
   [new StorageError("Cannot write a: expected 8 bytes free, got 0"), 6],
+  [new ShardError("Cannot go on training: expected shard 2 of 4, got its end"), 7],
   [new Interruption("SIGINT"), 130],
   [new Interruption("SIGTERM"), 143],
 ];

@@ -38,7 +38,7 @@ export async function runMain(args: string[], options: ProcessOptions = {}): Pro
 }
 
 async function collect(
-  stream: ReadableStream<Uint8Array>,
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   onText: (text: string) => void,
 ): Promise<string> {
   let text = "";

@@ -70,6 +70,23 @@ Deno.test("a run stopped by SIGTERM goes on with the same command to the same bi
   });
 });
 
+Deno.test("a run on two shards tells what it does, stops at SIGTERM and goes on with three", async () => {
+  await inFolder(async (folder) => {
+    const args = ["train", "--output_dir", folder, "--json", ...short, "--threads", "1"];
+    const stopped = await runMain([...args, "--shards", "2"], {
+      onError: (text) => text.includes('{"step":3,') ? "SIGTERM" : undefined,
+    });
+    assert.equal(stopped.code, 143, stopped.stderr);
+    assert.match(stopped.stderr, /Loading weights on 2 shards/);
+    const resumed = await runMain([...args, "--shards", "3"]);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.equal(JSON.parse(resumed.stdout).steps, 6);
+    assert.deepEqual((await metricRows(folder)).map(({ step }) => step), [1, 2, 3, 4, 5, 6]);
+    const report = FrontReport.parse(JSON.parse(await read(folder, "fronts/final.json")));
+    assert.equal(report.points.length, 3);
+  });
+});
+
 Deno.test("SIGTERM while a front is measured saves the steps done so far", async () => {
   await inFolder(async (folder) => {
     const args = ["train", "--output_dir", folder, ...short, "--eval_steps", "3", "--json"];
@@ -90,7 +107,7 @@ Deno.test("a run with other settings, a foreign folder and a held run are refuse
     await t.step("other settings", async () => {
       const other = await runMain(["train", "--output_dir", folder, ...short, "--beta", "0.2"]);
       assert.equal(other.code, 2);
-      assert.match(other.stderr, /beta 0\.1 \(now 0\.2\)/);
+      assert.match(other.stderr, /beta 0\.5 \(now 0\.2\)/);
     });
 
     await t.step("a run that another process holds", async () => {

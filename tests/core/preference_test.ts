@@ -6,6 +6,7 @@ import {
   parsePreference,
   samplePreference,
   samplePreferences,
+  toPreference,
   validatePreference,
 } from "../../core/preference.ts";
 import { Random } from "../../core/random.ts";
@@ -179,4 +180,28 @@ Deno.test("samplePreferences() keeps its share of corners and works for one dime
   const corners = drawn.filter((vector) => vector.includes(1)).length;
   assert.ok(Math.abs(corners / 4000 - 0.25) < 0.03);
   assert.deepEqual(samplePreferences(new Random(7), 1, { count: 2 }), [[1], [1]]);
+});
+
+Deno.test("toPreference() takes weights in order or by name, and equal ones for null", () => {
+  assert.deepEqual(toPreference([0.7, 0.3], dimensions), [0.7, 0.3]);
+  assert.deepEqual(toPreference({ harmless: 0.3, helpful: 0.7 }, dimensions), [0.7, 0.3]);
+  assert.deepEqual(toPreference(null, dimensions), [0.5, 0.5]);
+  assert.ok(Math.abs(total(toPreference(null, ["a", "b", "c"])) - 1) < 1e-12);
+});
+
+Deno.test("toPreference() refuses names that are missing, unknown or too many, in a short sentence", () => {
+  refused(() => toPreference({ helpful: 1 }, dimensions), /a weight for harmless, got "\{/);
+  refused(
+    () => toPreference({ helpful: 1, funny: 0 }, dimensions),
+    /among helpful, harmless, got "f/,
+  );
+  refused(() => toPreference({ helpful: 0.5, harmless: 0.6 }, dimensions), /summing to 1/);
+  refused(() => toPreference(JSON.parse('{"__proto__": 1}'), dimensions), /got "__proto__"/);
+  refused(() => toPreference([0.5], dimensions), /expected 2 weights .*got 1 \(0\.5\)/);
+  for (const given of [{ ["x".repeat(1e6)]: 1 }, Array(100_000).fill(0.1)]) {
+    assert.throws(
+      () => toPreference(given, dimensions),
+      (error) => error instanceof InputError && error.message.length < 300,
+    );
+  }
 });

@@ -10,6 +10,7 @@ import {
   type StoredParameters,
 } from "../../core/adapters/parameters.ts";
 import { aggregations } from "../../core/aggregation.ts";
+import { batchPass } from "../../core/batch_pass.ts";
 import { RunConfig } from "../../core/config.ts";
 import type { Engine } from "../../core/engine/mod.ts";
 import { DivergedError } from "../../core/errors.ts";
@@ -102,10 +103,11 @@ async function worldOf(
 /** Runs train() to its end, or until `stopAfter` steps, and frees everything but the decoder. */
 async function run(
   { engine, decoder, pairs, dimensions, config }: World,
-  { from, alter, stopAfter = Infinity }: {
+  { from, alter, stopAfter = Infinity, into: outcome = emptyOutcome() }: {
     from?: Outcome["checkpoints"][number];
     alter?: (parts: TrainParts) => void;
     stopAfter?: number;
+    into?: Outcome; // also filled where the run throws
   } = {},
 ): Promise<Outcome> {
   const adapter = adapters[config.adapter]({
@@ -130,7 +132,10 @@ async function run(
   );
   const parts: TrainParts = {
     engine,
-    policy: createPolicy(engine, decoder, { adapter, objectives: dimensions.length, parameters }),
+    pass: batchPass(
+      createPolicy(engine, decoder, { adapter, objectives: dimensions.length, parameters }),
+      { rowLength, maxTokens: config.max_tokens_per_pass },
+    ),
     adapter,
     parameters,
     objective: objectives[config.objective](config, dimensions),
@@ -138,11 +143,9 @@ async function run(
     dimensions,
     pairs,
     referenceLogProbs: reference,
-    rowLength,
     ...from && { resume: { state: from.state, moments: from.moments } },
   };
   alter?.(parts);
-  const outcome: Outcome = { figures: [], parameters: new Map(), checkpoints: [] };
   const controller = new AbortController();
   try {
     for await (const event of train(config, parts, controller.signal)) {
@@ -165,6 +168,10 @@ async function run(
     outcome.parameters = await readParameters(parameters);
     disposeParameters(parameters);
   }
+}
+
+function emptyOutcome(): Outcome {
+  return { figures: [], parameters: new Map(), checkpoints: [] };
 }
 
 function assertSameParameters(actual: StoredParameters, expected: StoredParameters): void {
@@ -391,12 +398,12 @@ eachEngine(
       await t.step(what, async () => {
         const world = await worldOf(engine, changes);
         const live = { tfjs: tf.memory().numTensors, engine: engine.liveTensors() };
-        const seen: Outcome["checkpoints"] = [];
+        const diverged = emptyOutcome();
         await assert.rejects(
-          run(world, { alter }).then(({ checkpoints }) => seen.push(...checkpoints)),
+          run(world, { alter, into: diverged }),
           (error) => error instanceof DivergedError && message.test(error.message),
         );
-        assert.deepEqual(seen, []);
+        assert.deepEqual(diverged.checkpoints, []);
         assert.deepEqual({ tfjs: tf.memory().numTensors, engine: engine.liveTensors() }, live);
         world.decoder.dispose();
       });
@@ -436,6 +443,75 @@ eachEngine(
       }),
       /optimiser state lacks m\.model/,
     );
+    world.decoder.dispose();
+  },
+);
+
+/** Lets the pass break at its `at`-th forward or backward, counted from 1. */
+function breaking(parts: TrainParts, way: "forward" | "backward", at: number): void {
+  const { pass } = parts;
+  let count = 0;
+  const check = (now: typeof way) => {
+    if (now === way && ++count === at) throw new Error("the device fell off the bus");
+  };
+  parts.pass = {
+    async forward(sequences, preferences) {
+      check("forward");
+      const trace = await pass.forward(sequences, preferences);
+      return {
+        ...trace,
+        async backward(slopes) {
+          try {
+            check("backward");
+          } catch (error) {
+            trace.dispose();
+            throw error;
+          }
+          return await trace.backward(slopes);
+        },
+      };
+    },
+  };
+}
+
+eachEngine(
+  "train(): a pass that breaks leaves the last whole step, from which the run goes on exactly",
+  async (engine) => {
+    const accumulated = { gradient_accumulation_steps: 2, per_device_train_batch_size: 2 };
+    for (
+      const [changes, way, at] of [
+        [{}, "forward", 4],
+        [{}, "backward", 4],
+        [accumulated, "backward", 8], // the second micro-step of step 4
+      ] as const
+    ) {
+      const world = await worldOf(engine, { max_steps: 6, ...changes });
+      const whole = await run(world);
+      const live = { tfjs: tf.memory().numTensors, engine: engine.liveTensors() };
+      const broken = emptyOutcome();
+      const alter = (parts: TrainParts) => breaking(parts, way, at);
+      await assert.rejects(run(world, { alter, into: broken }), /fell off the bus/);
+      assert.deepEqual({ tfjs: tf.memory().numTensors, engine: engine.liveTensors() }, live);
+      assert.deepEqual(broken.figures, whole.figures.slice(0, 3));
+      assert.deepEqual(broken.checkpoints.map(({ state }) => state.step), [3]);
+      const rest = await run(world, { from: broken.checkpoints[0] });
+      world.decoder.dispose();
+      assert.deepEqual(rest.figures, whole.figures.slice(3));
+      assertSameParameters(rest.parameters, whole.parameters);
+    }
+  },
+);
+
+eachEngine(
+  "train(): a pass that breaks saves no step twice, and none before the first",
+  async (engine) => {
+    const world = await worldOf(engine, { max_steps: 6, save_steps: 2 });
+    for (const [at, steps] of [[1, []], [3, [2]], [4, [2, 3]]] as const) {
+      const broken = emptyOutcome();
+      const alter = (parts: TrainParts) => breaking(parts, "forward", at);
+      await assert.rejects(run(world, { alter, into: broken }), /fell off the bus/);
+      assert.deepEqual(broken.checkpoints.map(({ state }) => state.step), steps);
+    }
     world.decoder.dispose();
   },
 );

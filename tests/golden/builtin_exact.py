@@ -23,6 +23,8 @@ CASES = {
     ],
 }
 REFERENCE = [[-1.0, -2.0, -0.5], [-3.0, -3.5, -4.0, -2.5]]
+# the term of rpo_alpha (Pang et al. 2024, eq. 1): its weight, and the tokens of every answer
+RPO = {"alpha": 0.3, "lengths": [[3, 5, 2], [4, 6, 3, 8]]}
 PREFERENCES = {
     "two": [[1.0, 0.0], [0.7, 0.3], [0.5, 0.5], [0.45, 0.55], [0.1, 0.9]],
     "three": [[0.0, 0.0, 1.0], [0.5, 0.3, 0.2], [0.34, 0.33, 0.33]],
@@ -33,7 +35,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def pairs(prompts):
+def pairs(prompts, rpo=False):
     offset, rows = 0, []
     for answers in prompts:
         for a in range(len(answers)):
@@ -42,12 +44,44 @@ def pairs(prompts):
                 rows.append((offset + a, offset + b, p))
         offset += len(answers)
     first, second, p = zip(*rows)
-    return np.array(first), np.array(second), np.array(p)
+    return np.array(first), np.array(second), np.array(p), rpo
+
+
+def log_policy(x, beta=BETA):
+    """log pi of every answer, and d log pi / dx (n, n)."""
+    offset, rows, jacobian = 0, [], np.zeros((len(x), len(x)))
+    for reference in REFERENCE:
+        block = slice(offset, offset + len(reference))
+        logits = np.array(reference) + x[block] / beta
+        row = logits - np.logaddexp.reduce(logits)
+        jacobian[block, block] = (np.eye(len(row)) - np.exp(row)[None, :]) / beta
+        rows.append(row)
+        offset += len(reference)
+    return np.concatenate(rows), jacobian
+
+
+def likelihood(x, table):
+    """The rpo_alpha term (M,) and its gradients (M, n)."""
+    first, second, p, _ = table
+    log_pi, jacobian = log_policy(x)
+    per_token = log_pi / np.concatenate(RPO["lengths"])
+    slope = jacobian / np.concatenate(RPO["lengths"])[:, None]
+    values = -(p * per_token[first][:, None] + (1 - p) * per_token[second][:, None]).mean(0)
+    gradients = -(p.T @ slope[first] + (1 - p).T @ slope[second]) / len(first)
+    return RPO["alpha"] * values, RPO["alpha"] * gradients
 
 
 def losses(x, table):
     """(M,) losses for the implicit rewards x, and their (M, n) gradients."""
-    first, second, p = table
+    value, gradient = contrast(x, table)
+    if not table[3]:
+        return value, gradient
+    more, slopes = likelihood(x, table)
+    return value + more, gradient + slopes
+
+
+def contrast(x, table):
+    first, second, p, _ = table
     d = x[first] - x[second]
     terms = p * np.logaddexp(0, -d)[:, None] + (1 - p) * np.logaddexp(0, d)[:, None]
     slopes = (sigmoid(d)[:, None] - p) / len(d)
@@ -113,6 +147,9 @@ def main():
                 row = {"case": name, "objective": "dpo", "aggregation": aggregation}
                 row |= {"preference": preference.tolist(), "losses": losses(x, table)[0].tolist()}
                 rows.append(row | point(prompts, x))
+                held = pairs(prompts, rpo=True)
+                x = solve(held, n, preference)
+                rows.append(row | {"rpo": True, "losses": None} | point(prompts, x))
             for aggregation, scores in {
                 "ls": rewards @ preference,
                 "tche": -(preference * (1 - rewards)).max(1),
@@ -127,6 +164,7 @@ def main():
                 "labelScale": SCALE,
                 "cases": CASES,
                 "reference": REFERENCE,
+                "rpo": RPO,
                 "rows": rows,
             },
             indent=1,

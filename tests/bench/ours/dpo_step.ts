@@ -5,17 +5,17 @@ import type { Policy } from "../../../core/policy.ts";
 import type { Pack } from "../../../core/text/pack.ts";
 import { printResult } from "../../../commands/output.ts";
 import { batch } from "../shape.ts";
-import { openStep, startSteps, stepConfig } from "./step.ts";
+import { openStep, startSteps, stepConfig, stepPass } from "./step.ts";
 
 const ITERATIONS = 3; // as many as the peer's
 
-const { parts, scoreReference, dispose } = await openStep({
+const { parts, policy, scoreReference, dispose } = await openStep({
   pairs: batch.pairs,
   length: batch.length,
 });
 const spent = { forward: 0, backward: 0 };
-const policy = timedPolicy(parts.policy);
-const steps = startSteps(stepConfig({ pairs: batch.pairs, preferences: 0 }), { ...parts, policy });
+const pass = stepPass(timedPolicy(policy));
+const steps = startSteps(stepConfig({ pairs: batch.pairs, preferences: 0 }), { ...parts, pass });
 for (let i = 0; i < ITERATIONS; i++) {
   Object.assign(spent, { forward: 0, backward: 0 });
   const start = performance.now();

@@ -8,12 +8,11 @@ import {
   loadParameters,
 } from "../../../core/adapters/parameters.ts";
 import { aggregations } from "../../../core/aggregation.ts";
+import { type BatchPass, batchPass } from "../../../core/batch_pass.ts";
 import { RunConfig } from "../../../core/config.ts";
 import { scoreSequences } from "../../../core/front/evaluate.ts";
-import { familyOf } from "../../../core/models/families.ts";
 import { holdDecoder } from "../../../core/models/held.ts";
-import { createPolicy } from "../../../core/policy.ts";
-import type { WeightSource } from "../../../core/models/weights.ts";
+import { createPolicy, type Policy } from "../../../core/policy.ts";
 import { objectives } from "../../../core/objectives/mod.ts";
 import { Random } from "../../../core/random.ts";
 import type { TokenizedPair } from "../../../core/text/example.ts";
@@ -21,13 +20,15 @@ import { train, type TrainParts } from "../../../core/train.ts";
 import { startEngine } from "../../../workers/machine.ts";
 import { standardError } from "../../../commands/output.ts";
 import { adapterShape, batch, smollm2 } from "../shape.ts";
+import { randomWeights } from "./random_weights.ts";
 
-const DEVIATION = 0.02; // of the weights: as the peers start theirs
 const DIMENSIONS = ["first", "second"];
+const TOKENS_PER_PASS = batch.rows * batch.length;
 
 /** A trainer's parts on random pairs, the reference pass that belongs to them, and how to end. */
 export interface MeasuredStep {
   parts: TrainParts;
+  policy: Policy; // that the parts train
   /** Scores every sequence of the pairs with the reference policy, into parts.referenceLogProbs. */
   scoreReference(): Promise<void>;
   dispose(): void;
@@ -53,13 +54,11 @@ export async function openStep(
   const pairs = randomPairs(random.fork("pairs"), { count, length });
   const sequences = pairs.flatMap(objective.sequences);
   const reference = createPolicy(engine, decoder, null);
+  const { objectives: M } = adapterShape;
+  const policy = createPolicy(engine, decoder, { adapter, objectives: M, parameters });
   const parts: TrainParts = {
     engine,
-    policy: createPolicy(engine, decoder, {
-      adapter,
-      objectives: adapterShape.objectives,
-      parameters,
-    }),
+    pass: stepPass(policy),
     adapter,
     parameters,
     objective,
@@ -67,12 +66,12 @@ export async function openStep(
     dimensions: DIMENSIONS,
     pairs,
     referenceLogProbs: new Float32Array(sequences.length),
-    rowLength: batch.length,
   };
   return {
     parts,
+    policy,
     async scoreReference() {
-      const options = { rowLength: batch.length, maxTokens: config.max_tokens_per_pass };
+      const options = { rowLength: batch.length, maxTokens: TOKENS_PER_PASS };
       const [scores] = await scoreSequences(reference, sequences, [[]], options);
       if (scores !== undefined) parts.referenceLogProbs.set(scores);
     },
@@ -84,6 +83,11 @@ export async function openStep(
   };
 }
 
+/** A step's batch through `policy`, in one pack. */
+export function stepPass(policy: Policy): BatchPass {
+  return batchPass(policy, { rowLength: batch.length, maxTokens: TOKENS_PER_PASS });
+}
+
 /** Settings of a run whose every step is alike; `preferences` per step, 0 for one for every pair. */
 export function stepConfig(
   { pairs, preferences }: { pairs: number; preferences: number },
@@ -92,7 +96,7 @@ export function stepConfig(
     engine: "tensorflow",
     per_device_train_batch_size: pairs,
     preferences_per_step: preferences,
-    max_tokens_per_pass: batch.rows * batch.length,
+    max_tokens_per_pass: TOKENS_PER_PASS,
     learning_rate: 1e-4,
     lr_scheduler_type: "constant",
     warmup_ratio: 0,
@@ -113,30 +117,6 @@ export function startSteps(config: RunConfig, parts: TrainParts) {
     },
     async end(): Promise<void> {
       await events.return(undefined);
-    },
-  };
-}
-
-/** Weights of SmolLM2's shape, uniform with the deviation that the peers' normal ones have. */
-function randomWeights(random: Random): WeightSource {
-  const shapes = familyOf(smollm2).weightShapes(smollm2);
-  const shape = (name: string) => {
-    const found = shapes.get(name);
-    if (found === undefined) throw new TypeError(`Cannot size ${name}: there is no such weight`);
-    return found;
-  };
-  return {
-    config: smollm2,
-    names: [...shapes.keys()],
-    shape,
-    read(name) {
-      const dims = shape(name);
-      const values = new Float32Array(dims.reduce((product, dim) => product * dim, 1));
-      const stream = random.fork(name);
-      const width = DEVIATION * Math.sqrt(12);
-      if (dims.length === 1) values.fill(1); // norms
-      else for (let i = 0; i < values.length; i++) values[i] = width * (stream.uniform() - 0.5);
-      return Promise.resolve(values);
     },
   };
 }

@@ -98,6 +98,29 @@ eachEngine("merge() is increment() as a matrix", async (engine) => {
   assert.throws(() => svdLora(options).merge([], [1, 0]), TypeError);
 });
 
+for (const [name, create] of Object.entries(adapters)) {
+  eachEngine(`factors() and rowFactors() of ${name} make up increment()`, async (engine) => {
+    void engine;
+    const adapter = create(options);
+    const shape = { in: 7, out: 5 };
+    const random = new Random(4);
+    const parameters = randomParameters(shape, options, random);
+    const preferences = [[1, 0], [0.3, 0.7]];
+    const x = tf.randomNormal([2, 7], 0, 1, "float32", 1) as tf.Tensor2D;
+    const { V, U } = adapter.factors(parameters);
+    const [increment, product] = tf.tidy(() => {
+      const rows = tf.tensor2d(preferences.map((λ) => [...adapter.rowFactors(λ)]));
+      const low = tf.mul(tf.matMul(x, tf.tensor2d(V, [7, adapter.width])), rows);
+      return [
+        adapter.increment(x, tensorsOf(parameters), tf.tensor2d(preferences)),
+        tf.matMul(low as tf.Tensor2D, tf.tensor2d(U, [adapter.width, 5])),
+      ];
+    });
+    assertNear(await product.data(), await increment.data(), { tolerance: 1e-5 });
+    [x, increment, product].forEach((tensor) => tensor.dispose());
+  });
+}
+
 Deno.test("merge() is affine in λ: half way between two preferences lies the mean", () => {
   const adapter = svdLora(options);
   const parameters = randomParameters({ in: 4, out: 6 }, options, new Random(3));

@@ -33,10 +33,15 @@ function batchOf(labels: Label[][], groups: number[], preferences: number[][]) {
 /** Losses (G, M) and the gradient of their sum by the policy's log-probs (2P). */
 function lossesOf(
   batch: GroupedBatch<TokenizedPair>,
-  { policy, reference, beta = 0.5 }: { policy: number[]; reference: number[]; beta?: number },
+  { policy, reference, beta = 0.5, rpoAlpha }: {
+    policy: number[];
+    reference: number[];
+    beta?: number;
+    rpoAlpha?: number;
+  },
 ) {
   const objectives = batch.examples[0]?.better.length ?? 0;
-  const objective = dpo({ beta, objectives });
+  const objective = dpo({ beta, rpoAlpha, objectives });
   return tf.tidy(() => {
     const fixed = tf.tensor1d(reference);
     let rows: number[][] = [];
@@ -81,6 +86,22 @@ eachEngine("losses() of two pairs, worked by hand", (engine) => {
   // dimension 2 (sign −1): +σ(1)·β = 0.7310586/2 = 0.3655293; together 0.2982939
   // Pair 1, dimension 1: −σ(1)·β/2 = −0.1827646
   assertNear(gradient, [0.2982939, -0.2982939, -0.1827646, 0.1827646], { tolerance: 1e-6 });
+});
+
+eachEngine("losses() with rpo_alpha adds −log π per token of the preferred response", (engine) => {
+  void engine;
+  // Responses of 2 and 4 tokens, log π −1 and −2. A share of 1/4 for response 1:
+  // 0.75·(1/2) + 0.25·(2/4) = 0.5, times rpo_alpha 0.5: 0.25 more; the gradient by log π:
+  // −0.5·0.75/2 = −0.1875 and −0.5·0.25/4 = −0.03125. The second pair has no label: nothing.
+  const responses = [Int32Array.of(1, 2), Int32Array.of(1, 2, 3, 4)] as [Int32Array, Int32Array];
+  const labelled = batchOf([[0.25], [null]], [0, 0], [[1]]);
+  const batch = { ...labelled, examples: labelled.examples.map((e) => ({ ...e, responses })) };
+  const scores = { policy: [-1, -2, -3, -5], reference: [-3, -2, -1, -1] };
+  const plain = lossesOf(batch, scores);
+  const held = lossesOf(batch, { ...scores, rpoAlpha: 0.5 });
+  assertNear(held.losses.flat(), plain.losses.flat().map((loss) => loss + 0.25));
+  const added = [-0.1875, -0.03125, 0, 0];
+  assertNear(held.gradient, plain.gradient.map((g, i) => g + (added[i] ?? NaN)));
 });
 
 eachEngine("losses() keeps preference groups apart and averages within each", (engine) => {

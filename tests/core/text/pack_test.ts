@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Pack, packSequences, rowLengthFor, type Sequence } from "../../../core/text/pack.ts";
+import {
+  type Pack,
+  packSequences,
+  rowLengthFor,
+  type Sequence,
+  splitPack,
+} from "../../../core/text/pack.ts";
 
 /** Sequences of lengths 1 … 8 whose ids tell them apart: s·100 + place. */
 const sequencesArbitrary = fc.array(
@@ -196,4 +202,38 @@ Deno.test("rowLengthFor() is the longest sequence or shared prompt, rounded up t
   assert.equal(rowLengthFor([]), 32);
   assert.equal(rowLengthFor([numbered(0, 3, 29)]), 32);
   assert.equal(rowLengthFor([numbered(0, 3, 2), numbered(1, 3, 30)]), 64);
+});
+
+Deno.test("splitPack() deals rows out evenly, in order, and loses nothing", () => {
+  fc.assert(fc.property(
+    sequencesArbitrary,
+    fc.integer({ min: 1, max: 9 }),
+    fc.boolean(),
+    (sequences, parts, share) => {
+      const one = [1];
+      const prompt = Int32Array.of(7, 8);
+      const input = share ? sequences.map(({ response }) => ({ prompt, response })) : sequences;
+      const preferences = input.map(() => one);
+      const [whole] = packSequences(input, { rowLength: 24, maxTokens: 1e6, preferences });
+      assert(whole);
+      const split = splitPack(whole, parts);
+      assert.equal(split.length, Math.min(parts, whole.rows));
+      const rows = split.map((part) => part.rows);
+      assert(Math.min(...rows) >= 1 && Math.max(...rows) - Math.min(...rows) <= 1, `${rows}`);
+      const joined = (pick: (part: Pack) => Int32Array) => split.flatMap((part) => [...pick(part)]);
+      for (
+        const key of ["ids", "positions", "segments", "branches", "targets", "owners"] as const
+      ) {
+        assert.deepEqual(joined((part) => part[key]), [...whole[key]], key);
+      }
+      let start = 0;
+      const predicting = split.flatMap((part) => {
+        const places = [...part.predicting].map((place) => start + place);
+        assert(part.predicting.every((place) => place >= 0 && place < part.ids.length));
+        start += part.ids.length;
+        return places;
+      });
+      assert.deepEqual(predicting, [...whole.predicting]);
+    },
+  ));
 });

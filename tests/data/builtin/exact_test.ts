@@ -116,7 +116,8 @@ Deno.test("the exact optima agree with scipy's on a small table", () => {
     const set = prompts(cases[row.case] ?? []);
     const { reference, beta, labelScale } = golden;
     const { preference, aggregation, objective } = row;
-    const options = { reference, beta, labelScale, aggregation };
+    const rpo = "rpo" in row ? golden.rpo : undefined;
+    const options = { reference, beta, labelScale, aggregation, rpo };
     const [point] = exactFront(set, { ...options, objective, grid: [preference] });
     assert.ok(point);
     // SLSQP's epigraph solution carries about half of double precision's digits.

@@ -1,0 +1,152 @@
+// The file of constants beside the decoder's graph: which tensors lie where, and their bytes.
+// workers/decoders.ts writes it into the cache, ONNX Runtime maps it, core/generate/graph.ts names
+// what lies in it.
+import type { DecoderConfig } from "../models/config.ts";
+import { blockNorms } from "../models/decoder.ts";
+import { ropeTables } from "../models/rope.ts";
+import type { WeightSource } from "../models/weights.ts";
+import type { WeightFormat } from "./decoder.ts";
+import type { ElementType, ExternalTensor } from "./onnx.ts";
+import { blockProduct, headProduct, type Product, productNames } from "./products.ts";
+import { type Bits, BLOCK, blockSums, hasOffsets, quantize, quantizedDims } from "./quantize.ts";
+
+/** Tensors that are made together. */
+export interface WeightEntry {
+  tensors: ExternalTensor[];
+  /** Their bytes, in the same order. */
+  make(source: WeightSource): Promise<Uint8Array[]>;
+}
+
+/** Where every constant of the graph lies. */
+export interface WeightFile {
+  /** In order of their offsets. */
+  entries: WeightEntry[];
+  /** The tensors of all entries, by name. */
+  tensors: ReadonlyMap<string, ExternalTensor>;
+  bytes: number;
+}
+
+/**
+ * Bits of a format's products. The head decides over 10⁴ tokens by small differences, and where it is
+ * tied its codes are the embedding as well: it never has fewer than 8.
+ */
+export const formatBits: Record<WeightFormat, { blocks: Bits; head: Bits } | null> = {
+  float32: null,
+  int8: { blocks: 8, head: 8 },
+  int4: { blocks: 4, head: 8 },
+};
+
+/** The file of a model in a format. */
+export function weightFile(config: DecoderConfig, format: WeightFormat): WeightFile {
+  const { headDim, maxPositions, vocabSize, width, layers } = config;
+  const bits = formatBits[format];
+  const file = new Layout();
+
+  function addStored(name: string, dims: number[], weight: string): void {
+    file.add([{ name, dims }], async (source) => [bytesOf(await source.read(weight))]);
+  }
+
+  function addProduct(product: Product, productBits: Bits | undefined): void {
+    const { name, in: width, out } = product;
+    if (productBits === undefined) {
+      file.add(
+        [{ name: `${name}.weight`, dims: [out, width] }],
+        async (source) => [bytesOf(await productWeights(product, source))],
+      );
+      return;
+    }
+    const shape = { in: width, out, bits: productBits };
+    const dims = quantizedDims(shape);
+    const sums = blockSumsName(width);
+    if (hasOffsets(shape) && !file.tensors.has(sums)) {
+      const bytes = () => Promise.resolve([bytesOf(blockSums(width))]);
+      file.add([{ name: sums, dims: [width, width / BLOCK] }], bytes);
+    }
+    file.add([
+      { name: `${name}.codes`, dims: dims.codes, type: "uint8" },
+      { name: `${name}.scales`, dims: dims.scales },
+      { name: `${name}.zeros`, dims: dims.zeros, type: "uint8" },
+    ], async (source) => {
+      const { codes, scales, zeros } = quantize(await productWeights(product, source), shape);
+      return [codes, bytesOf(scales), zeros];
+    });
+  }
+
+  const tables = [{ name: "cos", dims: [maxPositions, headDim / 2] }, {
+    name: "sin",
+    dims: [maxPositions, headDim / 2],
+  }];
+  file.add(tables, () => {
+    const { cos, sin } = ropeTables(config, maxPositions);
+    return Promise.resolve([halfRows(cos, headDim), halfRows(sin, headDim)]);
+  });
+  for (let layer = 0; layer < layers; layer++) {
+    for (const norm of blockNorms) {
+      const name = `model.layers.${layer}.${norm}.weight`;
+      addStored(name, [width], name);
+    }
+    for (const name of productNames) addProduct(blockProduct(config, layer, name), bits?.blocks);
+  }
+  addStored("model.norm.weight", [width], "model.norm.weight");
+  addProduct(headProduct(config), bits?.head);
+  if (!embeddingIsHead(config, format)) {
+    addStored("embedding.weight", [vocabSize, width], "model.embed_tokens.weight");
+  }
+  return file;
+}
+
+/** Whether token embeddings are gathered from the head's own constant. */
+export function embeddingIsHead(config: DecoderConfig, format: WeightFormat): boolean {
+  return config.tiedHead && (format === "float32" || config.width % BLOCK === 0);
+}
+
+/** The constant that a product of `width` inputs takes the sums of their blocks with. */
+export function blockSumsName(width: number): string {
+  return `block_sums_${width}`;
+}
+
+/** Tensors start at whole pages, which is how they are mapped. */
+const ALIGNMENT = 4096;
+
+class Layout implements WeightFile {
+  readonly entries: WeightEntry[] = [];
+  readonly tensors = new Map<string, ExternalTensor>();
+  bytes = 0;
+
+  add(
+    tensors: { name: string; dims: number[]; type?: ElementType }[],
+    make: WeightEntry["make"],
+  ): void {
+    const placed = tensors.map(({ name, dims, type = "float32" }): ExternalTensor => {
+      const offset = Math.ceil(this.bytes / ALIGNMENT) * ALIGNMENT;
+      const bytes = dims.reduce((product, dim) => product * dim, type === "uint8" ? 1 : 4);
+      this.bytes = offset + bytes;
+      return { name, type, dims, offset, bytes };
+    });
+    placed.forEach((tensor) => this.tensors.set(tensor.name, tensor));
+    this.entries.push({ tensors: placed, make });
+  }
+}
+
+/** The weights of a product (out, in), its maps below each other. */
+async function productWeights(product: Product, source: WeightSource): Promise<Float32Array> {
+  const rows = new Float32Array(product.out * product.in);
+  for (const { weight, start } of product.maps) {
+    rows.set(await source.read(weight), start * product.in);
+  }
+  return rows;
+}
+
+/** The first half of every row of a rotary table: the second repeats it. */
+function halfRows(table: Float32Array, headDim: number): Uint8Array {
+  const half = headDim / 2;
+  const out = new Float32Array(table.length / 2);
+  for (let t = 0; t * headDim < table.length; t++) {
+    out.set(table.subarray(t * headDim, t * headDim + half), t * half);
+  }
+  return bytesOf(out);
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

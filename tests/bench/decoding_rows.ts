@@ -1,0 +1,228 @@
+// Rows about decoding: what different preferences and the adapter cost in a step, and chats beside
+// transformers and llama.cpp. Part of the table in rows.ts.
+import {
+  compareTimings,
+  fastest,
+  holdAgainst,
+  median,
+  medianAfterWarmUp,
+  timingsOf,
+} from "./compare.ts";
+import { findLlama, llamaContestant } from "./llama_peer.ts";
+import { emptyCache, fileFromEnvironment, ownScript, parseJsonLines } from "./own.ts";
+import { findPeer, peerContestant } from "./peers.ts";
+import type { Contestant, Experiment, Round, Row, RowReport, Surroundings } from "./row.ts";
+import { smollm2, weightsPerToken } from "./shape.ts";
+
+const MODEL = "PANACEA_SMOLLM2_GGUF";
+const formats = ["float32", "int8", "int4"] as const;
+type Format = typeof formats[number];
+
+/** What is generated in every row, ours and the peers'. */
+const generation = { prompt: 64, tokens: 64, iterations: 4 } as const;
+const CHATS = 11; // at once, each at its own λ: a front's grid
+
+/** One step of a batch by turns: different λ, one λ, no adapter. */
+const steps: Record<Format, Experiment> = {
+  float32: stepExperiment("float32"),
+  int8: stepExperiment("int8"),
+  int4: stepExperiment("int4"),
+};
+
+const besideFloat32: Experiment = {
+  async contestants(surroundings) {
+    const transformers = await transformersContestant(surroundings, { dtype: "float32", batch: 1 });
+    return {
+      ours: ownGeneration(surroundings, { format: "float32", batch: 1 }),
+      transformers,
+      memory: await memorySpeed(surroundings),
+    };
+  },
+};
+
+/** llama.cpp's threads wait for each other actively, so one thread is at times faster than all. */
+const besideLlama: Experiment = {
+  async contestants(surroundings) {
+    const folder = await findLlama(surroundings);
+    const model = await fileFromEnvironment(surroundings, MODEL);
+    const llama = (threads: number) =>
+      llamaContestant(folder, ["--model", model, ...generationArgs({ threads })]);
+    return {
+      ours: ownGeneration(surroundings, { format: "int4", batch: 1 }),
+      "all threads": llama(navigator.hardwareConcurrency),
+      "one thread": llama(1),
+    };
+  },
+};
+
+const together: Experiment = {
+  contestants: (surroundings) =>
+    Promise.resolve({
+      ours: decodingScript("chats_together.ts", surroundings, [
+        ...["--format", "int8"],
+        ...["--chats", String(CHATS)],
+      ]),
+    }),
+};
+
+const besideBfloat16: Experiment = {
+  async contestants(surroundings) {
+    return {
+      ours: ownGeneration(surroundings, { format: "int8", batch: CHATS }),
+      transformers: await transformersContestant(surroundings, { dtype: "bfloat16", batch: CHATS }),
+    };
+  },
+};
+
+/** Rows of the table. */
+export const decodingRows: Row[] = [
+  ...formats.flatMap((format): Row[] => [
+    {
+      name: `decode_mixed_${format}`,
+      description: `decode step, ${format}, ${CHATS} rows at ${CHATS} λ beside the same at one λ`,
+      experiment: steps[format],
+      report: (rounds) =>
+        decodeReport(`decode_mixed_${format}`, rounds, { peer: "one", atMost: 1.05 }),
+    },
+    {
+      name: `decode_adapter_${format}`,
+      description: `decode step, ${format}, ${CHATS} rows at ${CHATS} λ beside no adapter`,
+      experiment: steps[format],
+      report: (rounds) =>
+        decodeReport(`decode_adapter_${format}`, rounds, { peer: "without", atMost: 1.25 }),
+    },
+  ]),
+  {
+    name: "chat_float32",
+    description: "one chat with adapter, per token, float32, beside transformers float32",
+    experiment: besideFloat32,
+    report(rounds) {
+      const report = chatReport("chat_float32", rounds, { peer: "transformers", atMost: 0.7 });
+      const speeds = rounds.map(({ memory }) => memory?.figures.gigabytesPerSecond ?? NaN);
+      return { ...report, limit: memoryLimit(report.ours, median(speeds)) };
+    },
+  },
+  {
+    name: "chat_int4",
+    description: "one chat with adapter, per token, int4, beside llama.cpp on the same Q4_1 file",
+    experiment: besideLlama,
+    report(rounds) {
+      const settings = ["all threads", "one thread"];
+      const peers = settings.map((name) => [name, timingsOf(rounds, name, "token")]);
+      const peer = fastest(Object.fromEntries(peers));
+      return { ...chatReport("chat_int4", rounds, { peer, atMost: 1.3 }), fastest: peer };
+    },
+  },
+  {
+    name: "chats_together",
+    description: `${CHATS} chats at ${CHATS} λ, int8, at once beside one after another`,
+    experiment: together,
+    report(rounds) {
+      const report = compareTimings("chats_together", {
+        ours: timingsOf(rounds, "ours", "together"),
+        peer: timingsOf(rounds, "ours", "alone"),
+      });
+      return { ...report, target: holdAgainst(report.ratio, { atLeast: 4 }) };
+    },
+  },
+  {
+    name: "chats_bfloat16",
+    description: `${CHATS} chats at ${CHATS} λ, int8, per step, beside transformers bfloat16`,
+    experiment: besideBfloat16,
+    report(rounds) {
+      const report = compareTimings("chats_bfloat16", tokenTimings(rounds, "transformers"));
+      const perSecond = { ours: CHATS / report.ours, peer: CHATS / report.peer };
+      return {
+        ...report,
+        target: holdAgainst(report.ratio, { atLeast: 1.5 }),
+        tokensPerSecond: perSecond,
+      };
+    },
+  },
+];
+
+function decodeReport(
+  name: string,
+  rounds: Round[],
+  { peer, atMost }: { peer: string; atMost: number },
+): RowReport {
+  const report = compareTimings(name, {
+    ours: timingsOf(rounds, "ours", "mixed"),
+    peer: timingsOf(rounds, "ours", peer),
+  });
+  return { ...report, target: holdAgainst(report.ours / report.peer, { atMost }) };
+}
+
+function chatReport(
+  name: string,
+  rounds: Round[],
+  { peer, atMost }: { peer: string; atMost: number },
+): RowReport {
+  const report = compareTimings(name, tokenTimings(rounds, peer));
+  return { ...report, target: holdAgainst(report.ours / report.peer, { atMost }) };
+}
+
+function tokenTimings(rounds: Round[], peer: string) {
+  return { ours: timingsOf(rounds, "ours", "token"), peer: timingsOf(rounds, peer, "token") };
+}
+
+/** What share of a token's time reading its float32 weights takes at the machine's own speed. */
+function memoryLimit(seconds: number, gigabytesPerSecond: number) {
+  const bytes = 4 * weightsPerToken(smollm2);
+  return { gigabytesPerSecond, bytes, share: bytes / (gigabytesPerSecond * 1e9) / seconds };
+}
+
+function stepExperiment(format: Format): Experiment {
+  return {
+    contestants: (surroundings) =>
+      Promise.resolve({
+        ours: decodingScript("decode_step.ts", surroundings, [
+          ...["--format", format],
+          ...["--rows", String(CHATS)],
+        ]),
+      }),
+  };
+}
+
+function ownGeneration(
+  surroundings: Surroundings,
+  { format, batch }: { format: Format; batch: number },
+): Contestant {
+  return decodingScript("generate.ts", surroundings, [
+    ...["--format", format, "--batch", String(batch)],
+    ...generationArgs({ threads: navigator.hardwareConcurrency }),
+  ]);
+}
+
+/** On the real model where its file is named; without it on random weights of its shape. */
+function decodingScript(name: string, { env }: Surroundings, args: string[]): Contestant {
+  const model = env(MODEL);
+  return ownScript(name, model ? [...args, "--model", model] : args, { env: emptyCache });
+}
+
+async function transformersContestant(
+  surroundings: Surroundings,
+  { dtype, batch }: { dtype: "float32" | "bfloat16"; batch: number },
+): Promise<Contestant> {
+  return peerContestant(await findPeer("generate.py", surroundings), {
+    args: [
+      ...["--dtype", dtype, "--batch", String(batch)],
+      ...generationArgs({ threads: navigator.hardwareConcurrency }),
+    ],
+    read: (output) => medianAfterWarmUp(parseJsonLines(output)),
+  });
+}
+
+async function memorySpeed(surroundings: Surroundings): Promise<Contestant> {
+  return peerContestant(await findPeer("memory_speed.py", surroundings), {
+    args: ["--threads", String(navigator.hardwareConcurrency)],
+    read: (output) => parseJsonLines(output)[0] ?? {},
+  });
+}
+
+function generationArgs({ threads }: { threads: number }): string[] {
+  return Object.entries({ ...generation, threads }).flatMap(([name, value]) => [
+    `--${name}`,
+    String(value),
+  ]);
+}

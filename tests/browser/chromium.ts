@@ -1,0 +1,68 @@
+// Real Chromium for tests of the page: Debian's package (or any on the PATH), driven by
+// playwright-core, which brings no browser of its own.
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+
+const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/** The path of a Chromium on this machine, or undefined: tests then skip with `withoutChromium`. */
+export const chromiumPath = await findChromium();
+/** What a test that needs a browser adds to its name where there is none. */
+export const withoutChromium = chromiumPath === undefined ? " (skipped: no chromium here)" : "";
+
+/** A browser that closes itself. */
+export async function openBrowser(): Promise<Browser & AsyncDisposable> {
+  const browser = await chromium.launch({
+    executablePath: chromiumPath,
+    args: ["--no-sandbox", "--disable-dev-shm-usage"], // containers have neither
+  });
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+}
+
+/** The sizes that every view is tested at, in pixels: a desktop's and a phone's. */
+export const windows = [{ width: 1280, height: 860 }, { width: 390, height: 844 }];
+
+/** What a page did that no page of ours should. */
+export interface Misdeeds {
+  /** Errors of scripts and of the console, policy violations among them. */
+  errors: string[];
+  /** Addresses of other origins that were asked for. */
+  offOrigin: string[];
+}
+
+/** Notes what pages of a context do wrong; requests to other origins are stopped. */
+export async function watchPages(context: BrowserContext, origin: string): Promise<Misdeeds> {
+  const misdeeds: Misdeeds = { errors: [], offOrigin: [] };
+  await context.route((url) => isForeign(url, origin), async (route) => {
+    misdeeds.offOrigin.push(route.request().url());
+    await route.abort();
+  });
+  context.on("page", (page) => {
+    page.on("pageerror", (error) => misdeeds.errors.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error") misdeeds.errors.push(message.text());
+    });
+  });
+  return misdeeds;
+}
+
+/** The page's width in pixels beyond its window: 0 where nothing has to be scrolled sideways. */
+export async function overflow(page: Page): Promise<number> {
+  const { width } = page.viewportSize() ?? { width: 0 };
+  const content = await page.locator("html").evaluate((html) => html.scrollWidth);
+  return Math.max(0, content - width);
+}
+
+function isForeign(url: URL, origin: string): boolean {
+  return url.origin !== origin && url.protocol !== "data:" && url.protocol !== "blob:";
+}
+
+async function findChromium(): Promise<string | undefined> {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+    for (const name of names) {
+      const path = `${folder}/${name}`;
+      const found = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+      if (found) return path;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,114 @@
+// What each Worker of the service may do: an explicit list per Worker, everything else denied. The
+// supervisor spawns Workers with these objects and no other way; tests/bars/27_privilege_test.ts
+// probes them. A Worker's environment is told to it in its first message (threads.ts: Variables).
+//
+// Two things that these lists cannot do. Deno follows symbolic links out of a folder that may be
+// read: no Worker can make one, and data/store refuses adapters that are links out of the runs
+// folder. And native code is not bound by any of it: a library that may be opened may call the
+// system; the lists keep out every other library, and JavaScript that would use this one's memory.
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Permissions that name every kind, so that nothing is inherited from the supervisor. */
+export type Permissions = Required<Deno.PermissionOptionsObject>;
+
+/** Folders that the service works in; all absolute. */
+export interface Places {
+  /** The runs folder. */
+  runs: string;
+  /** Folder that models and data sets named in requests lie in, where there is one. */
+  files: string | null;
+  /** Cache of models from the hub. */
+  hub: string;
+  /** The user's cache folder of this program: libtensorflow. */
+  cache: string;
+  /** Log-probabilities of the reference policy. */
+  references: string;
+  /** Graphs and weights of the chat. */
+  graphs: string;
+}
+
+const NOTHING: Permissions = {
+  env: false,
+  ffi: false,
+  import: false,
+  net: false,
+  read: false,
+  run: false,
+  sys: false,
+  write: false,
+};
+
+const project = fileURLToPath(new URL("../", import.meta.url));
+const packages = join(project, "node_modules");
+const builtinModel = join(project, "data", "builtin", "model");
+/** What a job's own Workers, its shards, are loaded from. */
+const sources = ["core", "data", "workers"].map((room) => join(project, room));
+
+/** The web process: its own address, and nothing of this machine. */
+export function webPermissions({ host, port }: { host: string; port: number }): Permissions {
+  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  return { ...NOTHING, net: [`${name}:${port}`] };
+}
+
+/** The chat: ONNX Runtime's library; reads models and adapters, writes its graphs. */
+export function chatPermissions(
+  { runs, files, hub, graphs }: Places,
+  { models }: { models: string[] }, // folders and files of base models that lie elsewhere
+): Permissions {
+  return {
+    ...NOTHING,
+    ffi: [onnxRuntimeFolder()],
+    read: [
+      packages,
+      builtinModel,
+      runs,
+      ...(files === null ? [] : [files]),
+      hub,
+      graphs,
+      ...models,
+    ],
+    write: [graphs],
+  };
+}
+
+/** One job: libtensorflow where it computes with it; reads models and data, writes its own run. */
+export function jobPermissions(
+  { runs, hub, references }: Places,
+  { adapter, inputs, libtensorflow }: {
+    adapter: string; // name of the folder under `runs` that it writes
+    inputs: string[]; // models and data sets that it reads
+    libtensorflow: string | null; // folder
+  },
+): Permissions {
+  const native = libtensorflow === null ? [] : [libtensorflow];
+  return {
+    ...NOTHING,
+    // libtensorflow.ts sets these two for the library to read.
+    env: ["TF_CPP_MIN_LOG_LEVEL", "TF_OVERRIDE_GLOBAL_THREADPOOL"],
+    ffi: native.length > 0 && native,
+    read: [packages, ...sources, runs, hub, references, ...inputs, ...native],
+    write: [join(runs, adapter), references],
+  };
+}
+
+/** A download: the network and the Python tools that fetch libtensorflow; writes the caches. */
+export function fetchPermissions(
+  { hub, cache }: Places,
+  { tokenFile }: { tokenFile: string | null }, // of the hub
+): Permissions {
+  return {
+    ...NOTHING,
+    net: true, // hubs hand files over from hosts of their own choice
+    read: [hub, cache, "/proc/driver/nvidia/version", ...(tokenFile === null ? [] : [tokenFile])],
+    run: ["python3", "uv"],
+    write: [hub, cache],
+  };
+}
+
+/** Where onnxruntime-node keeps its libraries. */
+function onnxRuntimeFolder(): string {
+  const entry = createRequire(import.meta.url).resolve("onnxruntime-node");
+  return join(dirname(entry), "..", "bin");
+}

@@ -1,0 +1,59 @@
+// A stored adapter brought back to use: its kind with its settings, its parameters, and whether a
+// base model is the one that it was trained on. Used wherever one is opened: fronts, chat, training.
+import type { Adapter } from "../core/adapters/adapter.ts";
+import { adapters } from "../core/adapters/mod.ts";
+import type { StoredParameters } from "../core/adapters/parameters.ts";
+import { RunConfig } from "../core/config.ts";
+import { InputError } from "../core/errors.ts";
+import { toFloat32 } from "../core/models/safetensors.ts";
+import type { AdapterConfig } from "../data/store/adapter_config.ts";
+import type { Tensors } from "../data/store/tensors.ts";
+
+/** The adapter that a stored configuration describes; its parameters are stored beside it. */
+export function restoreAdapter(
+  { adapter, lora_r, lora_alpha, dimensions }: AdapterConfig,
+): Adapter {
+  return adapters[RunConfig.shape.adapter.parse(adapter)]({
+    rank: lora_r,
+    objectives: dimensions.length,
+    alpha: lora_alpha,
+    init: "gaussian",
+  });
+}
+
+/** Stored tensors as parameters. */
+export function fromTensors(tensors: Tensors): StoredParameters {
+  return new Map(
+    Object.entries(tensors).map((
+      [name, tensor],
+    ) => [name, { shape: tensor.shape, values: toFloat32(tensor) }]),
+  );
+}
+
+/**
+ * Throws InputError unless `base` has the weights, tokenizer and chat template that the adapter was
+ * trained on; `name` is what messages call the adapter.
+ */
+export function checkBase(
+  config: Pick<AdapterConfig, "base_fingerprint" | "template_fingerprint">,
+  base: { fingerprint: string; tokenizer: { fingerprint: string } },
+  name: string,
+): void {
+  checkSame("base model", { expected: config.base_fingerprint, found: base.fingerprint, name });
+  checkSame("tokenizer and chat template", {
+    expected: config.template_fingerprint,
+    found: base.tokenizer.fingerprint,
+    name,
+  });
+}
+
+function checkSame(
+  what: string,
+  { expected, found, name }: { expected: string; found: string; name: string },
+): void {
+  if (found === expected) return;
+  throw new InputError(
+    `Cannot use adapter ${name}: expected the ${what} it was trained on ` +
+      `(sha256 ${expected.slice(0, 12)}…), got another (${found.slice(0, 12)}…)`,
+  );
+}
