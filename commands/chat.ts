@@ -77,6 +77,7 @@ async function chat(command: Command, { env, signal }: CommandContext): Promise<
     store,
     format: flags.format,
     threads: flags.threads,
+    spin: true,
     maxRows: MOST_ANSWERS,
     maxWaiting: 0,
     maxCacheBytes: 4096 * MEBIBYTE,

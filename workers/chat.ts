@@ -20,6 +20,8 @@ export interface ChatOptions {
   format: WeightFormat;
   /** Threads of ONNX Runtime; 0 for one a core. */
   threads: number;
+  /** Whether they spin between two products: where nothing else computes beside. */
+  spin: boolean;
   /** Chats that share a decode step. */
   maxRows: number;
   /** Chats that may wait for their turn. */
@@ -54,14 +56,15 @@ const MOST_CHARACTERS_PER_TOKEN = 32;
 
 /** A chat that has loaded nothing yet. */
 export function createChat(options: ChatOptions): Chat {
-  const { store, format, threads, cacheFolder, env, onEvent, presentModel } = options;
+  const { store, format, threads, spin, cacheFolder, env, onEvent, presentModel } = options;
   const batcher = createBatcher(options);
   const models = createModels({
     maxBytes: options.maxModelBytes,
     onDrop: batcher.forget,
     async open({ model, revision }) {
       await presentModel?.({ name: model, revision });
-      return await openDecoder({ model, revision, format, threads, cacheFolder, env, onEvent });
+      const compute = { format, threads, spin, cacheFolder };
+      return await openDecoder({ model, revision, ...compute, env, onEvent });
     },
   });
   let preparing = 0; // requests on their way to the batcher

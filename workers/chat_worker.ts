@@ -19,6 +19,7 @@ awaitInit(ChatInit, obey).then(({ config, web, supervisor, variables, graphs }) 
     store: createChatStore(config.runs),
     format: config.chat_format,
     threads: 0,
+    spin: false, // a training run may compute beside it
     maxRows: config.chat_batch,
     maxWaiting: config.chat_queue,
     maxCacheBytes: config.chat_cache_mb * MEBIBYTE,

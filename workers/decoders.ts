@@ -27,6 +27,8 @@ export interface LoadOptions {
   format: WeightFormat;
   /** Threads of ONNX Runtime; 0 for one a core. */
   threads?: number;
+  /** See SessionOptions; false by default. */
+  spin?: boolean;
   /** Where weight files are kept; see `graphCache`. */
   cacheFolder: string;
   onEvent?: (event: SessionEvent) => void;
@@ -89,7 +91,7 @@ export async function openDecoder(options: OpenDecoderOptions): Promise<OpenedDe
  */
 export async function loadDecoder(
   { config, weights, fingerprint }: Pick<OpenedModel, "config" | "weights" | "fingerprint">,
-  { format, threads = 0, cacheFolder, onEvent = () => {} }: LoadOptions,
+  { format, threads = 0, spin = false, cacheFolder, onEvent = () => {} }: LoadOptions,
 ): Promise<Decoder> {
   const file = weightFile(config, format);
   const folder = join(cacheFolder, `${fingerprint}-${format}-${LAYOUT}`);
@@ -100,6 +102,7 @@ export async function loadDecoder(
   return await createDecoder({
     ...{ config, format, weights: file, folder, file: WEIGHTS },
     threads: threads > 0 ? threads : navigator.hardwareConcurrency,
+    spin,
   });
 }
 

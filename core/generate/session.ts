@@ -36,11 +36,16 @@ export interface SessionOptions {
   file: string;
   /** Threads of ONNX Runtime, at least 1. */
   threads: number;
+  /**
+   * Whether threads spin between two products: a third faster on an idle machine, several times
+   * slower where a training run or a second chat wants the same cores. They rest between two calls.
+   */
+  spin: boolean;
 }
 
 /** Opens a decoder on a weight file. Caller disposes. */
 export async function createDecoder(options: SessionOptions): Promise<Decoder> {
-  const { config, format, weights, folder, file, threads } = options;
+  const { config, format, weights, folder, file, threads, spin } = options;
   const model = decoderGraph(config, { format, weights, file });
   const session = await ort.InferenceSession.create(model, {
     intraOpNumThreads: threads,
@@ -51,9 +56,8 @@ export async function createDecoder(options: SessionOptions): Promise<Decoder> {
     extra: {
       session: {
         model_external_initializers_file_folder_path: folder,
-        // Threads that spin between products win a few percent on an idle machine, and lose several
-        // times as much to a training run or a second chat beside them.
-        intra_op: { allow_spinning: "0" },
+        intra_op: { allow_spinning: spin ? "1" : "0" },
+        force_spinning_stop: "1",
       },
     },
   });

@@ -75,7 +75,7 @@ export function followAddress(): void {
     clearTimeout(timer);
     timer = setTimeout(() => {
       // Another address than the one we know has just been gone to: its event is on the way.
-      //if (location.hash !== known) return;
+      if (location.hash !== known) return;
       if (target !== (known || "#/")) history.replaceState(null, "", target);
       known = location.hash;
     }, ADDRESS_DELAY_MS);

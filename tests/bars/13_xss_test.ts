@@ -37,17 +37,11 @@ Deno.test({
     const page = await context.newPage();
     await page.goto(server.url);
     for (const [i, text] of xssPayloads.entries()) {
-      await seeAnswer(page, `${server.url}/#/?adapter=a${i}&${query({ question: text })}`, text);
-      await page.goto(`${server.url}/#/runs/${jobs[i]}`);
-      await page.locator(".chip.failed").waitFor();
-      await page.getByText("1 message", { exact: true }).click();
-      await page.goto(`${server.url}/#/adapters/a${i}`);
-      await page.locator(".markdown").waitFor();
-      await page.goto(`${server.url}/#/adapters/${encodeURIComponent(text)}`);
-      await page.getByText("Cannot show the adapter").waitFor();
-      await page.goto(`${server.url}/#/?${query({ adapter: text })}`);
-      await page.locator(".front-panel, [role=alert]").first().waitFor();
-      await settle(page);
+      const views = seeEverywhere(page, server.url, { text, adapter: `a${i}`, job: jobs[i] ?? "" });
+      await views.catch(async (cause) => {
+        const shown = await page.locator("body").innerText();
+        throw new Error(`${text}: ${page.url()} shows ${shown}`, { cause });
+      });
     }
     for (const view of ["runs", "adapters"]) {
       await page.goto(`${server.url}/#/${view}`);
@@ -228,6 +222,25 @@ async function countScripts(context: BrowserContext): Promise<() => number> {
     void dialog.dismiss();
   });
   return () => count;
+}
+
+/** Each view of what bears a hostile text. */
+async function seeEverywhere(
+  page: Page,
+  origin: string,
+  { text, adapter, job }: { text: string; adapter: string; job: string },
+): Promise<void> {
+  await seeAnswer(page, `${origin}/#/?adapter=${adapter}&${query({ question: text })}`, text);
+  await page.goto(`${origin}/#/runs/${job}`);
+  await page.locator(".chip.failed").waitFor();
+  await page.getByText("1 message", { exact: true }).click();
+  await page.goto(`${origin}/#/adapters/${adapter}`);
+  await page.locator(".markdown").waitFor();
+  await page.goto(`${origin}/#/adapters/${encodeURIComponent(text)}`);
+  await page.getByText("Cannot show the adapter").waitFor();
+  await page.goto(`${origin}/#/?${query({ adapter: text })}`);
+  await page.locator(".front-panel, [role=alert]").first().waitFor();
+  await settle(page);
 }
 
 /** Waits until the hostile text stands on the page, letter for letter, as the model's answer. */

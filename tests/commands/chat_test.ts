@@ -110,6 +110,7 @@ async function withAsk(fn: (ask: Ask, chat: Chat, folder: string) => Promise<voi
     store: createFolderStore(),
     format: "float32",
     threads: 2,
+    spin: false,
     maxRows: 4,
     maxWaiting: 0,
     maxCacheBytes: 2 ** 28,

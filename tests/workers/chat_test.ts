@@ -38,6 +38,7 @@ async function withChat(
     store: createChatStore(runs),
     format: "int8",
     threads: 2,
+    spin: false,
     maxRows: 8,
     maxWaiting: 16,
     maxCacheBytes: 2 ** 28,

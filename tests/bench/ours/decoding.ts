@@ -37,7 +37,12 @@ export async function openDecoding(
     }
     : await openModel(model);
   try {
-    const options = { format: formatOf(format), threads, cacheFolder: graphCache(Deno.env.get) };
+    const options = {
+      format: formatOf(format),
+      threads,
+      spin: true,
+      cacheFolder: graphCache(Deno.env.get),
+    };
     const decoder = await loadDecoder(opened, options);
     const adapter = decoder.loadAdapter(randomAdapter(random.fork("adapter")));
     return { decoder, adapter };
