@@ -4,18 +4,48 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 
 const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
+const switches = [
+  "--headless",
+  "--remote-debugging-port=0",
+  "--no-sandbox", // containers have neither user namespaces
+  "--disable-dev-shm-usage", // nor much shared memory
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-extensions",
+  "--force-color-profile=srgb",
+  "--hide-scrollbars",
+  "--password-store=basic",
+];
+
 /** The path of a Chromium on this machine, or undefined: tests then skip with `withoutChromium`. */
 export const chromiumPath = await findChromium();
 /** What a test that needs a browser adds to its name where there is none. */
 export const withoutChromium = chromiumPath === undefined ? " (skipped: no chromium here)" : "";
 
-/** A browser that closes itself. */
+/**
+ * A browser that closes itself. Started by us and spoken to over its WebSocket: the pipe that
+ * playwright's launcher uses loses a message now and then under Deno, and the test hangs.
+ */
 export async function openBrowser(): Promise<Browser & AsyncDisposable> {
-  const browser = await chromium.launch({
-    executablePath: chromiumPath,
-    args: ["--no-sandbox", "--disable-dev-shm-usage"], // containers have neither
+  const profile = await Deno.makeTempDir({ prefix: "panacea-chromium-" });
+  const process = new Deno.Command(chromiumPath ?? "", {
+    args: [...switches, `--user-data-dir=${profile}`, "about:blank"],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const said = readAddress(process.stderr);
+  const browser = await chromium.connectOverCDP(await said.address);
+  return Object.assign(browser, {
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      process.kill("SIGTERM");
+      await Promise.all([process.status, said.ended]);
+      // Its last processes may still take files out of it; what is left goes with the temporary folder.
+      await Deno.remove(profile, { recursive: true }).catch(() => {});
+    },
   });
-  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 
 /** The sizes that every view is tested at, in pixels: a desktop's and a phone's. */
@@ -54,6 +84,24 @@ export async function overflow(page: Page): Promise<number> {
 
 function isForeign(url: URL, origin: string): boolean {
   return url.origin !== origin && url.protocol !== "data:" && url.protocol !== "blob:";
+}
+
+/** The address of the WebSocket, which Chromium tells among other things; reads on to the end. */
+function readAddress(
+  stderr: ReadableStream<Uint8Array>,
+): { address: Promise<string>; ended: Promise<void> } {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  async function read(): Promise<void> {
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const piece of stderr) {
+      text += decoder.decode(piece, { stream: true });
+      const found = /DevTools listening on (ws:\S+)\s/.exec(text)?.[1];
+      if (found !== undefined) resolve(found);
+    }
+    reject(new Error(`Chromium ended before it listened: ${text}`));
+  }
+  return { address: promise, ended: read() };
 }
 
 async function findChromium(): Promise<string | undefined> {
