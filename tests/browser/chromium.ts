@@ -9,6 +9,11 @@ const switches = [
   "--remote-debugging-port=0",
   "--no-sandbox", // containers have neither user namespaces
   "--disable-dev-shm-usage", // nor much shared memory
+  // Without a screen a page may be taken for hidden, and then gets no frames; nor is there a GPU.
+  "--disable-gpu",
+  "--disable-backgrounding-occluded-windows",
+  "--disable-renderer-backgrounding",
+  "--disable-background-timer-throttling",
   "--no-first-run",
   "--disable-background-networking",
   "--disable-component-update",

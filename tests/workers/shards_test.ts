@@ -220,6 +220,12 @@ eachEngine("a batch on 2 and 4 shards has the gradients of one thread to 1e-6", 
   }
 });
 
+/**
+ * The preset's rate is for batches of 16: with 4 the run is chaotic at it, and rounding grows two
+ * hundredfold in two steps. At this one the losses differ by 4e-7 at most.
+ */
+const learning_rate = 2e-3;
+
 const variants: Record<string, { changes: Partial<RunConfig>; engines?: EngineName[] }> = {
   "linear scalarisation": { changes: {} },
   "Tchebycheff, accumulation, penalty": {
@@ -237,7 +243,9 @@ const variants: Record<string, { changes: Partial<RunConfig>; engines?: EngineNa
 for (const [what, { changes, engines }] of Object.entries(variants)) {
   eachEngine(`20 steps on 2 and 4 shards lose what one thread does (${what})`, async (engine) => {
     const run = (shards: number) =>
-      inFolder((folder) => trainIn(folder, { engine, shards, ...changes }, { until: 20 }));
+      inFolder((folder) =>
+        trainIn(folder, { engine, shards, learning_rate, ...changes }, { until: 20 })
+      );
     const one = await run(1);
     assert.equal(one.metrics.length, 20);
     assert(Math.abs((one.metrics.at(-1)?.loss ?? NaN) - Math.LN2) > 1e-3, "nothing was learnt");
