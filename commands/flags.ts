@@ -115,13 +115,15 @@ export function checkValue(
 }
 
 /**
- * The known name with the fewest edits to a wrong one; names that hold the wrong one whole go
- * first, so that `--model` finds `--model_name_or_path` and not something short.
+ * The known name with the fewest edits to a wrong one; names that begin with the wrong one go
+ * first, then those that hold it, so that `--model` finds `--model_name_or_path` and not something
+ * short.
  */
 export function nearestName(wrong: string, names: string[]): string {
   const part = wrong.replace(/^-+/, "");
   const holding = part === "" ? [] : names.filter((name) => name.includes(part));
-  return closest(wrong, holding.length ? holding : names);
+  const beginning = holding.filter((name) => name.replace(/^-+/, "").startsWith(part));
+  return closest(wrong, [beginning, holding].find(({ length }) => length > 0) ?? names);
 }
 
 /** `text` in the flag's type, or unchanged where it is not of that type. */

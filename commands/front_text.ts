@@ -1,5 +1,6 @@
-// A front as text for the terminal: the table over λ, the verdict and the indicators, and the
-// answers that different preferences choose. Used at the end of train and front.
+// Fronts as text for the terminal: the table over λ, the verdict and the indicators, the answers that
+// different preferences choose, and several fronts side by side. Used at the end of train and front.
+import type { FrontComparison } from "../core/front/comparison.ts";
 import { exactShare, type FrontReport, metrics } from "../core/front/report.ts";
 import type { SampleAnswers } from "../workers/protocol.ts";
 import { columns, namedPreference } from "./format.ts";
@@ -11,6 +12,7 @@ export function frontText(report: FrontReport): string {
   const { hypervolume, referencePoint } = report.indicators;
   const reference = report.dimensions.map((name, i) => `${name} ${short(referencePoint[i])}`);
   const exact = report.exact ? `, ${exactShare(report.exact)}` : "";
+  const initial = report.dimensions.map((name, i) => `${name} ${short(report.initial?.[i])}`);
   const intervals = hasIntervals(report) ? ", with 95 % intervals" : "";
   return [
     `Front in ${metrics[report.metric].label}${intervals}`,
@@ -18,18 +20,57 @@ export function frontText(report: FrontReport): string {
     "",
     report.verdict,
     `hypervolume ${short(hypervolume)} above ${reference.join(", ")}${exact}`,
+    ...(report.initial ? [`without adapter ${initial.join(", ")}`] : []),
   ].join("\n");
 }
 
-/** For each prompt, the answer that each preference λ likes best. */
-export function samplesText(samples: SampleAnswers[], dimensions: string[]): string {
+/** Several fronts side by side, all seen from the first one's reference point. */
+export function comparisonText(
+  { metric, dimensions, referencePoint, fronts }: FrontComparison,
+): string {
+  const reference = dimensions.map((name, i) => `${name} ${short(referencePoint[i])}`);
+  const share = (part: number | null) => part === null ? "–" : `${(100 * part).toFixed(1)} %`;
+  const head = [
+    "",
+    "hypervolume",
+    "of the first",
+    "Σ λ·J",
+    ...dimensions.map((name) => `span of ${name}`),
+    "sparsity",
+    "spacing",
+    "dominated",
+  ];
+  const rows = fronts.map(({ name, indicators, hypervolumeShare, dominatedByOthers }) => [
+    name,
+    short(indicators.hypervolume),
+    share(hypervolumeShare),
+    short(indicators.innerProduct),
+    ...indicators.span.map(short),
+    short(indicators.sparsity),
+    short(indicators.spacing),
+    share(dominatedByOthers),
+  ]);
+  return [
+    `Fronts in ${metrics[metric].label}`,
+    columns([head, ...rows]),
+    "",
+    `hypervolumes above ${reference.join(", ")}; dominated: points below one of another front`,
+  ].join("\n");
+}
+
+/** For each prompt, the answer of each preference λ. */
+export function samplesText(
+  samples: SampleAnswers[],
+  dimensions: string[],
+  title = "The answer each preference likes best",
+): string {
   const blocks = samples.map(({ prompt, answers }) => {
     const lines = answers.map(({ preference, answer }) =>
       `  ${namedPreference(preference, dimensions)}: ${answer.replace(/\s+/g, " ").trim()}`
     );
     return [`“${prompt.trim()}”`, ...lines].join("\n");
   });
-  return ["The answer each preference likes best", ...blocks].join("\n");
+  return [title, ...blocks].join("\n");
 }
 
 function frontTable(report: FrontReport): string {

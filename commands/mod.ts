@@ -1,11 +1,13 @@
 // The table of sub-commands: an entry here and a file beside this one make a command.
 import type { Command } from "commander";
 import type { CommandContext } from "./command.ts";
+import { register as baselines } from "./baselines.ts";
 import { register as bench } from "./bench.ts";
 import { register as builtin } from "./builtin.ts";
 import { register as chat } from "./chat.ts";
 import { register as doctor } from "./doctor.ts";
 import { register as front } from "./front.ts";
+import { register as reproduce } from "./reproduce.ts";
 import { register as serve } from "./serve.ts";
 import { register as train } from "./train.ts";
 
@@ -16,6 +18,8 @@ export type Register = (program: Command, context: CommandContext) => void;
 export const commands: Record<string, Register> = {
   train,
   front,
+  baselines,
+  reproduce,
   chat,
   serve,
   doctor,

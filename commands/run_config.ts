@@ -14,7 +14,7 @@ export interface GivenLayers {
 }
 
 /**
- * The whole configuration. Without a named preset, the built-in world gets the preset `builtin`.
+ * The whole configuration. Without a named preset, a run in the built-in world gets the preset of its objective.
  * Throws InputError for an unreadable or wrong YAML file, an unknown key or preset (with the
  * nearest name), and for a run of an own model or data set that lacks one of
  * model_name_or_path, dataset and output_dir.

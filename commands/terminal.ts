@@ -86,16 +86,24 @@ function eventLine(event: Exclude<SessionEvent, StepEvent | ProgressEvent>): str
   }
 }
 
-/** `37/200 · ETA 1:12 · 12 800 tok/s · helpful 0.63 61 % · harmless 0.66 58 %` */
+/**
+ * `37/200 · ETA 1:12 · 12 800 tok/s · helpful 0.63 61 % · harmless 0.66 58 %`, then what else the
+ * objective tells, as far as the line reaches.
+ */
 function stepText(event: StepEvent): string {
-  const perDimension = Object.entries(event.losses).map(([name, loss]) =>
-    `${name} ${loss.toFixed(3)} ${percent(event.accuracies[name] ?? NaN)}`
+  const perDimension = Object.entries(event.losses).map(([name, loss]) => {
+    const accuracy = event.accuracies[name];
+    return `${name} ${loss.toFixed(3)}${accuracy === undefined ? "" : ` ${percent(accuracy)}`}`;
+  });
+  const metrics = Object.entries(event.metrics ?? {}).map(([name, value]) =>
+    `${name} ${value.toFixed(3)}`
   );
   return [
     `${event.step}/${event.steps}`,
     `ETA ${duration(event.etaSeconds)}`,
     `${grouped(event.tokensPerSecond)} tok/s`,
     ...perDimension,
+    ...metrics,
   ].join(" · ");
 }
 

@@ -8,7 +8,9 @@ import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, nearestName, readFlags } from "./flags.ts";
 import { duration, grouped } from "./format.ts";
 import { frontText, samplesText } from "./front_text.ts";
+import { heldOutDocument, heldOutText } from "./held_out_text.ts";
 import { printResult, standardError } from "./output.ts";
+import { rewardDocument, rewardText } from "./reward_text.ts";
 import { resolveRunConfig } from "./run_config.ts";
 import { openScreen } from "./terminal.ts";
 
@@ -16,7 +18,8 @@ import { openScreen } from "./terminal.ts";
 export const groups: Record<string, string> = {
   model_name_or_path: "What is trained on what:",
   objective: "Objective and aggregation:",
-  adapter: "Adapter:",
+  tuning: "Adapter:",
+  reward_model: "PPO:",
   max_length: "Lengths and batches:",
   learning_rate: "Optimiser:",
   logging_steps: "Evaluation and files:",
@@ -34,11 +37,15 @@ export function register(program: Command, context: CommandContext): void {
   command.option("--config [file.yaml]", "settings from a YAML file, under the flags");
   command.option("--preset [name]", "named settings, under the flags and the YAML file");
   declareFlags(command, flagsOf(RunConfig), groups);
+  command.option("--dimension [name]", "one dimension alone: same as --dimensions");
   command.action(() => train(command, context));
 }
 
 async function train(command: Command, { env, signal }: CommandContext): Promise<void> {
-  const flags = withObjective(readFlags(command, RunConfig), command.args[0]);
+  const flags = withDimension(
+    withObjective(readFlags(command, RunConfig), command.args[0]),
+    textOption(command, "dimension", "the name of a dimension"),
+  );
   const config = await resolveRunConfig({
     flags,
     config: textOption(command, "config", "a YAML file"),
@@ -72,9 +79,20 @@ export interface TrainOutcome {
 
 /** The document of `train --json`; `stopped` only where a signal ended the session early. */
 export function trainDocument(
-  { adapter, steps, seconds, tokensPerSecond, losses, stopped }: TrainReport,
+  { adapter, steps, seconds, tokensPerSecond, losses, stopped, model, heldOut, rewards }:
+    TrainReport,
 ) {
-  return { adapter, steps, seconds, tokensPerSecond, losses, ...(stopped && { stopped }) };
+  return {
+    adapter,
+    steps,
+    seconds,
+    tokensPerSecond,
+    losses,
+    ...(stopped && { stopped }),
+    ...(model && { model }),
+    ...(heldOut && { heldOut: heldOutDocument(heldOut) }),
+    ...(rewards && { rewards: rewardDocument(rewards) }),
+  };
 }
 
 /** What people read at the end of a session. */
@@ -83,14 +101,28 @@ export function trainText(report: TrainReport, { trainedNow, files }: TrainOutco
     return `Stopped at step ${report.steps}; saved in ${report.adapter}\n` +
       "Continue with the same command";
   }
-  const { adapter, front, samples } = report;
+  const { front, samples, heldOut, rewards } = report;
   const parts = [];
   if (front) parts.push(frontText(front));
   if (front && samples?.length) parts.push(samplesText(samples, front.dimensions));
+  if (heldOut) parts.push(heldOutText(heldOut));
+  if (rewards) parts.push(rewardText(rewards));
   parts.push(trainedNow > 0 ? howItWent(report) : alreadyTrained(report));
-  const places = [`Adapter  ${adapter}`, ...files.map((file) => `Front    ${file}`)];
-  parts.push([...places, `Next     deno task front --adapter ${quoted(adapter)}`].join("\n"));
+  parts.push([...places(report, files), `Next     ${nextCommand(report)}`].join("\n"));
   return parts.join("\n\n");
+}
+
+/** Where everything lies. */
+function places({ adapter, model, rewards }: TrainReport, files: string[]): string[] {
+  if (model !== undefined) return [`Run      ${adapter}`, `Model    ${model}`];
+  if (rewards) return [`Rewards  ${adapter}`, `Picture  ${adapter}/reports/rewards.svg`];
+  return [`Adapter  ${adapter}`, ...files.map((file) => `Front    ${file}`)];
+}
+
+function nextCommand({ adapter, model, rewards }: TrainReport): string {
+  if (rewards) return `deno task train ppo --reward_model ${quoted(adapter)}`;
+  if (model === undefined) return `deno task front --adapter ${quoted(adapter)}`;
+  return `deno task train dpo --model_name_or_path ${quoted(model)} --dataset … --output_dir …`;
 }
 
 function howItWent({ steps, seconds, tokensPerSecond, losses }: TrainReport): string {
@@ -128,6 +160,20 @@ function withObjective(
     );
   }
   return { ...flags, objective };
+}
+
+/** `--dimension harmless` is `--dimensions harmless`; both, when they agree. */
+function withDimension(
+  flags: Record<string, unknown>,
+  dimension: string | undefined,
+): Record<string, unknown> {
+  if (dimension === undefined) return flags;
+  if (flags.dimensions !== undefined && flags.dimensions !== dimension) {
+    throw new InputError(
+      `Cannot train: expected --dimension or --dimensions, got ${dimension} and ${flags.dimensions}`,
+    );
+  }
+  return { ...flags, dimensions: dimension };
 }
 
 function textOption(command: Command, name: string, expected: string): string | undefined {

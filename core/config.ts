@@ -12,7 +12,7 @@ export const RunConfig = z.strictObject({
     "model folder, hub id, .gguf file, or `builtin` for the built-in world",
   ),
   dataset: z.string().default("builtin").describe(
-    "`helpful=A.jsonl.gz,harmless=B.jsonl.gz` (files joined by `+`), one file that labels every dimension, or `builtin`",
+    "`helpful=A.jsonl.gz,harmless=B.jsonl.gz` (files joined by `+`), one file that labels every dimension, or `builtin` (`builtin@0.7:1,0+0.3:0,1`: one scalar label a pair, from labellers share:λ)",
   ),
   eval_dataset: z.string().optional().describe(
     "test files, written like dataset; default: a held-out share of the training rows",
@@ -26,7 +26,9 @@ export const RunConfig = z.strictObject({
   ),
 
   // objective and aggregation
-  objective: z.enum(["dpo"]).default("dpo").describe("what is optimised"),
+  objective: z.enum(["dpo", "sft", "reward", "ppo"]).default("dpo").describe(
+    "what is optimised: dpo, ppo (preferences), sft (instructions), reward (a reward model)",
+  ),
   beta: positive().default(0.1).describe("strength of the pull towards the reference policy"),
   rpo_alpha: z.number().nonnegative().finite().default(0).describe(
     "weight of −log π per token of the preferred response, beside DPO's loss: keeps its probability up",
@@ -43,9 +45,17 @@ export const RunConfig = z.strictObject({
   vertex_share: z.number().min(0).max(1).default(0).describe(
     "share of preference vectors drawn from the corners of the simplex",
   ),
+  fixed_preference: z.string().optional().describe(
+    "`0.3,0.7`: every row has this preference vector instead of a drawn one: one policy for one λ",
+  ),
 
   // adapter
-  adapter: z.enum(["svd_lora"]).default("svd_lora").describe("kind of adapter"),
+  tuning: z.enum(["adapter", "full", "head"]).default("adapter").describe(
+    "what is trained: the adapter, all weights (sft only) or the head alone (reward only)",
+  ),
+  adapter: z.enum(["svd_lora", "plain_svd_lora", "lora"]).default("svd_lora").describe(
+    "kind of adapter: svd_lora, or without preferences plain_svd_lora (of rank k+1) and lora",
+  ),
   lora_r: count().max(512).default(8).describe("rank k shared by all preferences (lora_dim)"),
   lora_alpha: positive().default(512).describe("scale of the adapter, divided by k+m"),
   lora_target_modules: z.string().default("layers.").describe(
@@ -57,13 +67,59 @@ export const RunConfig = z.strictObject({
   orthogonality: z.number().nonnegative().finite().default(0).describe(
     "weight of the penalty ‖UUᵀ−I‖² + ‖VᵀV−I‖² per adapted map",
   ),
+  lora_scaling_factor: z.number().nonnegative().finite().default(0).describe(
+    "svd_lora: fixed factor before λ in place of the learned s; 0: learned",
+  ),
+
+  // PPO
+  reward_model: z.string().optional().describe(
+    "ppo, metric reward: `helpful=runs/a,harmless=runs/b`, one source for all dimensions, or `builtin`",
+  ),
+  reward_scale: z.string().optional().describe(
+    "`harmless=5`: what the rewards of a dimension are multiplied by",
+  ),
+  kl_coef: z.number().nonnegative().finite().default(0.02).describe(
+    "ppo: weight of the KL penalty against the reference in each token's reward",
+  ),
+  cliprange: positive().default(0.2).describe("ppo: clipping of the probability ratio"),
+  cliprange_value: positive().default(5).describe("ppo: clipping of the critic's change"),
+  reward_clip: positive().default(50).describe("ppo: clipping of the rewards, either side of 0"),
+  ideal_point: z.string().optional().describe(
+    "ppo, aggregation tche: `helpful=1,harmless=1`, bounds on the rewards; default: tracked",
+  ),
+  gamma: z.number().min(0).max(1).default(1).describe("ppo: discount of later rewards"),
+  lam: z.number().min(0).max(1).default(0.95).describe(
+    "ppo: λ of generalised advantage estimation",
+  ),
+  whiten_advantages: z.boolean().default(true).describe(
+    "ppo: advantages of a batch get mean 0 and variance 1",
+  ),
+  ptx_coef: z.number().nonnegative().finite().default(0).describe(
+    "ppo: weight of the SFT loss on ptx_dataset beside PPO's",
+  ),
+  ptx_dataset: z.string().optional().describe(
+    "ppo: instruction data for the SFT loss, written like sft's dataset, or `builtin`",
+  ),
+  num_ppo_epochs: count().default(1).describe("ppo: passes over the rollouts of an iteration"),
+  rollout_batch_size: count().default(64).describe("ppo: prompts of an iteration"),
+  max_new_tokens: count().default(64).describe("ppo, metric reward: longest response, in tokens"),
+  temperature: positive().default(1).describe("ppo: sampling temperature of the rollouts"),
+  top_p: z.number().gt(0).max(1).default(1).describe("ppo: nucleus that rollouts sample from"),
+  rollout_format: z.enum(["float32", "int8", "int4"]).default("float32").describe(
+    "ppo: how the frozen weights are held where responses are generated",
+  ),
+  critic_learning_rate: positive().default(1e-3).describe(
+    "ppo: constant learning rate of the critic",
+  ),
 
   // lengths and batches
   max_length: count().default(512).describe("longest prompt plus response, in tokens"),
   overlong: z.enum(["drop", "truncate"]).default("drop").describe(
     "what happens to pairs longer than max_length: left out, or the prompt's start cut",
   ),
-  per_device_train_batch_size: count().default(16).describe("pairs per dimension and micro-step"),
+  per_device_train_batch_size: count().default(16).describe(
+    "examples of a micro-step: pairs per dimension, or sequences (sft, ppo)",
+  ),
   gradient_accumulation_steps: count().default(1).describe("micro-steps per optimiser step"),
   max_tokens_per_pass: count().default(4096).describe(
     "tokens, padding included, that go through the model at once: bounds memory",
@@ -81,7 +137,9 @@ export const RunConfig = z.strictObject({
   adam_epsilon: positive().default(1e-8).describe("AdamW denominator offset"),
   max_grad_norm: z.number().nonnegative().default(1).describe("gradient clipping; 0 switches off"),
   num_train_epochs: positive().default(1).describe("passes over the data when max_steps is 0"),
-  max_steps: z.number().int().nonnegative().default(0).describe("optimiser steps; 0: by epochs"),
+  max_steps: z.number().int().nonnegative().default(0).describe(
+    "optimiser steps (ppo: iterations of rollout and updates); 0: by epochs",
+  ),
   seed: z.number().int().min(0).max(2 ** 32 - 1).default(42).describe("seed of everything random"),
 
   // evaluation and files
@@ -125,19 +183,54 @@ export type RunSettings = z.infer<typeof RunSettings>;
 export const presets: Record<string, { description: string; values: Partial<RunConfig> }> = {
   builtin: {
     description: "the built-in world in minutes; used when no model is named",
+    values: builtin(),
+  },
+  builtin_sft: {
+    description:
+      "supervised fine-tuning in the built-in world; used for sft when no model is named",
     values: {
-      output_dir: "runs/builtin",
-      max_length: 64,
-      per_device_train_batch_size: 16,
-      beta: 0.5,
-      rpo_alpha: 0.007,
-      learning_rate: 5e-3,
-      adam_beta2: 0.99,
-      weight_decay: 0,
-      vertex_share: 0.2,
-      lora_init: "orthonormal",
-      dtype: "float32",
-      max_steps: 600,
+      ...builtin(),
+      output_dir: "runs/builtin-sft",
+      objective: "sft",
+      tuning: "full",
+      adapter: "lora", // with --tuning adapter
+      lora_alpha: 16,
+      per_device_train_batch_size: 32,
+      learning_rate: 3e-4,
+      max_steps: 100,
+    },
+  },
+  builtin_reward: {
+    description: "a reward model of the built-in world; used for reward when no model is named",
+    values: {
+      ...builtin(),
+      output_dir: "runs/builtin-reward",
+      objective: "reward",
+      adapter: "lora",
+      lora_alpha: 16,
+      learning_rate: 2e-3,
+      max_steps: 200,
+    },
+  },
+  builtin_reward_head: {
+    description: "the same with its backbone frozen: seconds, less exact",
+    values: {
+      ...builtin(),
+      output_dir: "runs/builtin-reward-head",
+      objective: "reward",
+      tuning: "head",
+      learning_rate: 5e-2,
+      max_steps: 300,
+    },
+  },
+  builtin_rlhf: {
+    description: "PPO in the built-in world; used for ppo when no model is named",
+    values: {
+      ...builtin(),
+      output_dir: "runs/builtin-rlhf",
+      objective: "ppo",
+      reward_model: "builtin",
+      max_steps: 200,
     },
   },
   paper: {
@@ -160,7 +253,80 @@ export const presets: Record<string, { description: string; values: Partial<RunC
       dtype: "bfloat16",
     },
   },
+  alpaca: {
+    description: "Stanford Alpaca's settings: supervised fine-tuning of all weights",
+    values: {
+      objective: "sft",
+      tuning: "full",
+      max_length: 512,
+      num_train_epochs: 3,
+      per_device_train_batch_size: 4,
+      gradient_accumulation_steps: 32,
+      learning_rate: 2e-5,
+      lr_scheduler_type: "cosine",
+      warmup_ratio: 0.03,
+      weight_decay: 0,
+    },
+  },
+  paper_rlhf: {
+    description: "appendix D, table 1: PPO on a 7B model",
+    values: {
+      objective: "ppo",
+      max_length: 512,
+      max_new_tokens: 512, // bounded by max_length, as there
+      kl_coef: 0.02,
+      cliprange: 0.2,
+      cliprange_value: 5,
+      reward_clip: 50,
+      reward_scale: "harmless=5",
+      ptx_coef: 16,
+      num_train_epochs: 2,
+      num_ppo_epochs: 1, // update_iters
+      rollout_batch_size: 32, // two prompt batches of 16 make one update there
+      per_device_train_batch_size: 16,
+      gradient_accumulation_steps: 2,
+      learning_rate: 2e-3,
+      weight_decay: 0.01,
+      lr_scheduler_type: "cosine",
+      warmup_ratio: 0.03,
+      critic_learning_rate: 1e-3,
+      lora_r: 8,
+      lora_alpha: 512,
+      lora_target_modules: "layers.",
+      temperature: 1,
+      top_p: 1,
+      seed: 42,
+      preferences_per_step: 1,
+      dtype: "bfloat16",
+    },
+  },
 };
+
+/** The preset of a run in the built-in world for which none is named, by objective. */
+export const builtinPresets: Record<RunConfig["objective"], string> = {
+  dpo: "builtin",
+  sft: "builtin_sft",
+  reward: "builtin_reward",
+  ppo: "builtin_rlhf",
+};
+
+/** What every run in the built-in world starts from: settings that fit its small model. */
+function builtin(): Partial<RunConfig> {
+  return {
+    output_dir: "runs/builtin",
+    max_length: 64,
+    per_device_train_batch_size: 16,
+    beta: 0.5,
+    rpo_alpha: 0.007,
+    learning_rate: 5e-3,
+    adam_beta2: 0.99,
+    weight_decay: 0,
+    vertex_share: 0.2,
+    lora_init: "orthonormal",
+    dtype: "float32",
+    max_steps: 600,
+  };
+}
 
 type WithoutDefaults<S extends Record<string, z.ZodType>> = {
   [K in keyof S]: z.ZodOptional<

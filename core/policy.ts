@@ -1,34 +1,19 @@
-// A policy: a frozen decoder, with an adapter (the trained policy) or without (the reference).
-// Gradients by layer-wise recomputation: the forward pass keeps only each block's input, the
-// backward pass calls one vector–Jacobian function per block, shared by all blocks.
-// Memory grows with layers × tokens × width.
+// A policy: a frozen decoder's trunk, with an adapter (the trained policy) or without (the
+// reference), and the model's own head on top: log-probabilities of response tokens.
 import * as tf from "@tensorflow/tfjs-core";
-import type { Adapter } from "./adapters/adapter.ts";
-import type { BlockParameters } from "./adapters/parameters.ts";
-import type { Engine, TensorFunction } from "./engine/engine.ts";
+import type { Engine } from "./engine/engine.ts";
 import type { Pack } from "./text/pack.ts";
-import { type AttentionContext, attentionContext } from "./models/attention.ts";
-import { block, blockMaps, type Project } from "./models/decoder.ts";
 import { createHead } from "./models/head.ts";
 import type { HeldDecoder } from "./models/held.ts";
-
-/** Gradients of one block's parameters, in the order of its tensors. */
-export type BlockGradients = tf.Tensor[];
-
-/** A forward pass that can be taken back. Call backward or dispose exactly once. */
-export interface TokenLogProbs {
-  /** log π(next token) at pack.predicting (N), on the host. */
-  values: Float32Array;
-  /** Gradients by block of Σ slopes[n] · values[n]. Caller disposes them. */
-  backward(slopes: Float32Array): BlockGradients[];
-  dispose(): void;
-}
+import { hiddenGradient, predictingRows } from "./predicting.ts";
+import type { TokenTrace } from "./token_pass.ts";
+import { type AdaptedParts, createTrunk } from "./trunk.ts";
 
 export interface Policy {
   /** log π of the response tokens of a pack (N). `preferences[i]` belongs to sequence i. */
   logProbs(pack: Pack, preferences: number[][]): Promise<Float32Array>;
   /** The same, keeping what the gradient needs. */
-  logProbsWithGradient(pack: Pack, preferences: number[][]): Promise<TokenLogProbs>;
+  logProbsWithGradient(pack: Pack, preferences: number[][]): Promise<TokenTrace>;
   /** Hidden states after the last block (B·T, D). Caller disposes. */
   hidden(pack: Pack, preferences: number[][]): tf.Tensor2D;
 }
@@ -36,229 +21,49 @@ export interface Policy {
 /** What scoring needs of a policy: no gradient. */
 export type Scorer = Pick<Policy, "logProbs">;
 
-/** The parts of an adapted policy; parameters are read at each call, so updates take effect. */
-export interface AdaptedParts {
-  adapter: Adapter;
-  objectives: number; // M
-  parameters: BlockParameters[];
-}
-
 /** The policy of `decoder` with an adapter, or the reference policy where `adapted` is null. */
 export function createPolicy(
   engine: Engine,
   decoder: HeldDecoder,
   adapted: AdaptedParts | null,
 ): Policy {
-  const { config } = decoder;
   const head = createHead(engine, decoder);
-  const prepare = engine.compile(attentionContext(engine, decoder.config));
-  const functions = new Map<string, { forward: TensorFunction; backward: TensorFunction }>();
-
-  /** Compiled functions are shared by the blocks that adapt the same maps. */
-  function functionsFor(maps: string[]) {
-    const key = maps.join(" ");
-    let pair = functions.get(key);
-    if (pair === undefined) {
-      const forward = blockFunction(engine, decoder, { adapter: adapted?.adapter ?? null, maps });
-      pair = {
-        forward: engine.compile((...args) => [forward(args)]),
-        backward: engine.compile((...args) => pullBack(forward, args)),
-      };
-      functions.set(key, pair);
-    }
-    return pair;
-  }
-
-  function blockArguments(layer: number, shared: tf.Tensor[]) {
-    const weights = decoder.blocks[layer];
-    if (weights === undefined) throw new RangeError(`Cannot run block ${layer}: there is none`);
-    const { maps, tensors } = adapted?.parameters[layer] ?? { maps: [], tensors: [] };
-    const args = [...shared, ...weights.norms, ...weights.maps, ...tensors];
-    return { ...functionsFor(maps), args };
-  }
-
-  /** Tensors that every block of a pack takes: cos, sin, mask and the preference of each token. */
-  function sharedArguments(pack: Pack, preferences: number[][]): tf.Tensor[] {
-    return tf.tidy(() => {
-      const shape: [number, number] = [pack.rows, pack.length];
-      const context = prepare(
-        tf.tensor(pack.positions, shape, "int32"),
-        tf.tensor(pack.segments, shape, "int32"),
-        tf.tensor(pack.branches, shape, "int32"),
-      );
-      // The reference policy takes the same arguments and ignores the last.
-      const rows = adapted === null ? [] : preferences;
-      return [...context, tokenPreferences(pack, rows, adapted?.objectives ?? 1)];
-    });
-  }
-
-  function embed(pack: Pack): tf.Tensor3D {
-    return tf.tidy(() => {
-      const rows = engine.lookup(decoder.embedding, tf.tensor1d(pack.ids, "int32"));
-      return tf.reshape(rows, [pack.rows, pack.length, config.width]);
-    });
-  }
-
-  /** The last block's output (B, T, D); each block's input goes to `release`, which owns it. */
-  function throughBlocks(
-    pack: Pack,
-    shared: tf.Tensor[],
-    release: (input: tf.Tensor) => void,
-  ): tf.Tensor {
-    let x: tf.Tensor = embed(pack);
-    for (let layer = 0; layer < config.layers; layer++) {
-      const { forward, args } = blockArguments(layer, shared);
-      const [next] = forward(x, ...args);
-      release(x);
-      x = next as tf.Tensor;
-    }
-    return x;
-  }
-
-  function hidden(pack: Pack, preferences: number[][]): tf.Tensor2D {
-    const shared = sharedArguments(pack, preferences);
-    const x = throughBlocks(pack, shared, (input) => input.dispose());
-    shared.forEach((tensor) => tensor.dispose());
-    const flat = tf.reshape(x, [pack.rows * pack.length, config.width]) as tf.Tensor2D;
-    x.dispose();
-    return flat;
-  }
+  const trunk = createTrunk(engine, decoder, adapted);
 
   return {
-    hidden,
+    hidden: trunk.hidden,
 
     async logProbs(pack, preferences) {
-      const logProbs = tf.tidy(() =>
-        head.logProbs(predictingRows(engine, hidden(pack, preferences), pack), pack.targets)
-      );
+      const logProbs = tf.tidy(() => {
+        const hidden = trunk.hidden(pack, preferences);
+        return head.logProbs(predictingRows(engine, hidden, pack), pack.targets);
+      });
       const values = await logProbs.data() as Float32Array;
       logProbs.dispose();
       return values;
     },
 
     async logProbsWithGradient(pack, preferences) {
-      const shared = sharedArguments(pack, preferences);
-      const inputs: tf.Tensor[] = [];
-      const x = throughBlocks(pack, shared, (input) => inputs.push(input));
-      const shape = x.shape;
-      const { logProbs, slopes } = tf.tidy(() => {
-        const flat = tf.reshape(x, [pack.rows * pack.length, config.width]) as tf.Tensor2D;
-        return head.logProbsAndSlopes(predictingRows(engine, flat, pack), pack.targets);
-      });
-      x.dispose();
+      const trace = trunk.hiddenWithGradient(pack, preferences);
+      const { logProbs, slopes } = tf.tidy(() =>
+        head.logProbsAndSlopes(predictingRows(engine, trace.hidden, pack), pack.targets)
+      );
       const values = await logProbs.data() as Float32Array;
       logProbs.dispose();
-      const dispose = () => [...shared, ...inputs, slopes].forEach((tensor) => tensor.dispose());
-
-      function backward(weights: Float32Array): BlockGradients[] {
-        let dy: tf.Tensor = hiddenGradient(engine, { slopes, weights, pack, shape });
-        const gradients: BlockGradients[] = [];
-        for (let layer = config.layers - 1; layer >= 0; layer--) {
-          const { backward: pull, args } = blockArguments(layer, shared);
-          const [dx, ...parameterGradients] = pull(inputs[layer] as tf.Tensor, ...args, dy);
+      return {
+        values,
+        backward(weights) {
+          const dy = hiddenGradient(engine, { slopes, weights, pack });
+          slopes.dispose();
+          const gradients = trace.backward(dy);
           dy.dispose();
-          inputs.pop()?.dispose();
-          dy = dx as tf.Tensor;
-          gradients.unshift(parameterGradients);
-        }
-        dy.dispose();
-        dispose();
-        return gradients;
-      }
-      return { values, backward, dispose };
+          return gradients;
+        },
+        dispose() {
+          slopes.dispose();
+          trace.dispose();
+        },
+      };
     },
   };
-}
-
-/** A block as a function of [x, cos, sin, mask, preference, norms…, maps…, parameters…]. */
-function blockFunction(
-  engine: Engine,
-  decoder: HeldDecoder,
-  { adapter, maps }: { adapter: Adapter | null; maps: string[] },
-): (args: tf.Tensor[]) => tf.Tensor {
-  return (args) => {
-    const [x, cos, sin, mask, preference, inputNorm, outputNorm, ...rest] = args as tf.Tensor[];
-    const weights = rest.slice(0, blockMaps.length);
-    const parameters = rest.slice(blockMaps.length);
-    const width = adapter?.parameterNames.length ?? 0;
-    const project: Project = (name, rows) => {
-      const base = engine.project(rows, weights[blockMaps.indexOf(name as never)] as tf.Tensor);
-      const index = maps.indexOf(name);
-      if (adapter === null || index < 0) return base;
-      const own = parameters.slice(index * width, (index + 1) * width);
-      return tf.add(base, adapter.increment(rows, own, preference as tf.Tensor2D));
-    };
-    const norms = {
-      input_layernorm: inputNorm as tf.Tensor,
-      post_attention_layernorm: outputNorm as tf.Tensor,
-    };
-    const attention = { cos, sin, mask } as AttentionContext;
-    return block(x as tf.Tensor3D, norms, { config: decoder.config, project, attention });
-  };
-}
-
-/** Vector–Jacobian product of a block: [...args, dy] → [dx, gradients of the parameters…]. */
-function pullBack(forward: (args: tf.Tensor[]) => tf.Tensor, all: tf.Tensor[]): tf.Tensor[] {
-  const dy = all.at(-1) as tf.Tensor;
-  const args = all.slice(0, -1);
-  const frozen = args.slice(1, FIRST_PARAMETER);
-  const gradients = tf.grads((x, ...parameters) => forward([x, ...frozen, ...parameters]));
-  return gradients([args[0] as tf.Tensor, ...args.slice(FIRST_PARAMETER)], dy);
-}
-
-/** x, cos, sin, mask, preference, two norms and the maps come before the parameters. */
-const FIRST_PARAMETER = 7 + blockMaps.length;
-
-/** The preference of every token (B·T, M); zeros where a row is empty. */
-function tokenPreferences(pack: Pack, preferences: number[][], objectives: number): tf.Tensor2D {
-  const values = new Float32Array(pack.segments.length * objectives);
-  pack.segments.forEach((segment, i) => {
-    const preference = segment === 0 ? undefined : preferences[segment - 1];
-    if (preference === undefined) return;
-    if (preference.length !== objectives) {
-      throw new TypeError(
-        `Cannot condition on a preference: expected ${objectives} weights, got ${preference.length}`,
-      );
-    }
-    values.set(preference, i * objectives);
-  });
-  return tf.tensor2d(values, [pack.segments.length, objectives]);
-}
-
-function predictingRows(engine: Engine, hidden: tf.Tensor2D, pack: Pack): tf.Tensor2D {
-  return engine.lookup(hidden, tf.tensor1d(pack.predicting, "int32"));
-}
-
-/** Σ weights·slopes, back at the positions the rows came from: zero elsewhere. */
-function hiddenGradient(
-  engine: Engine,
-  { slopes, weights, pack, shape }: {
-    slopes: tf.Tensor2D;
-    weights: Float32Array;
-    pack: Pack;
-    shape: number[];
-  },
-): tf.Tensor {
-  return tf.tidy(() => {
-    const [N, D] = slopes.shape;
-    const weighted = tf.mul(slopes, tf.tensor2d(weights, [N, 1]));
-    // Gathers by the inverse index: row N is zero and serves every position that predicts nothing.
-    // The end of a shared prompt predicts the first token of several responses: one gather for each.
-    const padded = tf.concat([weighted, tf.zeros([1, D])], 0);
-    const gathered = inverseIndices(pack, N).map((source) =>
-      engine.lookup(padded, tf.tensor1d(source, "int32"))
-    );
-    return tf.reshape(tf.addN(gathered), shape);
-  });
-}
-
-/** For each position of the pack the row of `predicting` that it is; several where it is more. */
-function inverseIndices({ predicting, ids }: Pack, none: number): Int32Array[] {
-  const indices: Int32Array[] = [];
-  predicting.forEach((position, n) => {
-    let free = indices.find((index) => index[position] === none);
-    if (free === undefined) indices.push(free = new Int32Array(ids.length).fill(none));
-    free[position] = n;
-  });
-  return indices;
 }

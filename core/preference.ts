@@ -1,6 +1,7 @@
 // Preference vectors λ on the simplex: checked where a user gives them, drawn for training
 // (Dirichlet, paper section 4), laid out as a grid for the front. λ has one weight per dimension,
 // in the order of the dimensions, and enters the model through core/adapters.
+import type { RunConfig } from "./config.ts";
 import { InputError } from "./errors.ts";
 import type { Random } from "./random.ts";
 
@@ -135,6 +136,25 @@ export function samplePreferences(
     if (vertexShare > 0 && random.uniform() < vertexShare) return corner(random.integer(m), m);
     return simplexPoint(steps.map((step, d) => ((shifts[d] ?? 0) + i * step) % 1));
   });
+}
+
+/** Preference vectors for `count` groups of a step (count, M). */
+export type DrawPreferences = (random: Random, count: number) => number[][];
+
+/**
+ * How a run draws its preferences: samplePreferences with its settings, or always the fixed one,
+ * which draws nothing. Throws InputError where the fixed preference is none over `dimensions`.
+ */
+export function preferenceDraw(
+  config: Pick<RunConfig, "dirichlet_alpha" | "vertex_share"> & { fixed_preference?: string },
+  dimensions: string[],
+): DrawPreferences {
+  if (config.fixed_preference !== undefined) {
+    const preference = parsePreference(config.fixed_preference, dimensions);
+    return (_random, count) => Array.from({ length: count }, () => preference);
+  }
+  const settings = { alpha: config.dirichlet_alpha, vertexShare: config.vertex_share };
+  return (random, count) => samplePreferences(random, dimensions.length, { count, ...settings });
 }
 
 /** u (M−1) uniform in the cube → λ (M) uniform on the simplex. */

@@ -1,21 +1,22 @@
-// Supervised training of all weights of a small decoder (core/models/full.ts): how the base model
+// Supervised training of all weights of a small decoder (core/full_policy.ts): how the base model
 // of the built-in world comes to be, before any preference is learnt. One step: a batch that fills
 // one pack, the SFT loss and its gradient, clipping, AdamW under a schedule.
 // Never sees a disk; workers/builtin.ts drives it and writes the model.
 import * as tf from "@tensorflow/tfjs-core";
+import type { BlockParameters } from "./adapters/parameters.ts";
 import type { Engine } from "./engine/engine.ts";
 import { DivergedError } from "./errors.ts";
-import type { FullDecoder } from "./models/full.ts";
 import { sft } from "./objectives/sft.ts";
-import { adamW, globalNorm, learningRateAt } from "./optim.ts";
+import { adamW, globalNorm, learningRateAt, type Moments } from "./optim.ts";
+import type { Policy } from "./policy.ts";
 import { Random } from "./random.ts";
-import { type Pack, packSequences, type Sequence } from "./text/pack.ts";
+import { learnedTokens, type Pack, packSequences, type Sequence } from "./text/pack.ts";
 
-/** What is trained, on what; made by the caller, who also disposes the weights. */
+/** What is trained, on what; made by the caller, who also disposes the parameters. */
 export interface PretrainParts {
   engine: Engine;
-  decoder: FullDecoder;
-  weights: tf.Tensor[]; // in the order of decoder.names; replaced in place at every step
+  policy: Policy; // that `parameters` make
+  parameters: BlockParameters[]; // updated in place
   sequences: Sequence[];
 }
 
@@ -40,33 +41,30 @@ export interface PretrainStep {
 }
 
 /**
- * Trains `parts.weights` for `options.steps` steps, passing over the sequences in a new order each
- * time. Throws DivergedError before anything non-finite reaches the weights, RangeError for no
+ * Trains `parts.parameters` for `options.steps` steps, passing over the sequences in a new order each
+ * time. Throws DivergedError before anything non-finite reaches the parameters, RangeError for no
  * sequences or one longer than a row.
  */
 export async function* pretrain(
   parts: PretrainParts,
   options: PretrainOptions,
 ): AsyncGenerator<PretrainStep> {
-  const { engine, decoder, weights } = parts;
+  const { engine, policy, parameters } = parts;
   const { seed, steps, learningRate: peak, warmupRatio, weightDecay, maxGradNorm } = options;
   const batches = fillPacks(parts.sequences, { ...options, random: new Random(seed) });
   const optimiser = adamW(engine, { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay });
-  let moments = optimiser.init(weights);
+  let moments = parameters.map(({ tensors }) => optimiser.init(tensors));
   try {
     for (let step = 1; step <= steps; step++) {
       const { pack, sequences } = batches.next().value;
       const slopes = lossSlopes(sequences);
-      const { value, gradients } = decoder.weightedSum(
-        weights,
-        pack,
-        Float32Array.from(pack.owners, (s) => slopes[s] ?? 0),
-      );
-      const [loss = NaN] = await value.data();
-      value.dispose();
-      const gradNorm = await globalNorm(engine, [gradients]);
+      const weights = Float32Array.from(pack.owners, (s) => slopes[s] ?? 0);
+      const trace = await policy.logProbsWithGradient(pack, []);
+      const loss = trace.values.reduce((sum, value, n) => sum + value * (weights[n] ?? 0), 0);
+      const gradients = trace.backward(weights);
+      const gradNorm = await globalNorm(engine, gradients);
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
-        gradients.forEach((gradient) => gradient.dispose());
+        disposeAll(gradients);
         throw new DivergedError(
           `Cannot go on training: expected a finite loss and gradient at step ${step}, ` +
             `got ${loss} and ${gradNorm}`,
@@ -74,21 +72,23 @@ export async function* pretrain(
       }
       const learningRate = learningRateAt(step - 1, { steps, peak, warmupRatio, type: "cosine" });
       const scale = Math.min(1, maxGradNorm / gradNorm);
-      const state = { moments, step, learningRate, scale };
-      const updated = optimiser.update(weights, gradients, state);
-      moments = updated.moments;
-      weights.splice(0, weights.length, ...updated.parameters);
-      gradients.forEach((gradient) => gradient.dispose());
+      moments = parameters.map((block, i) => {
+        const state = { moments: moments[i] as Moments, step, learningRate, scale };
+        const updated = optimiser.update(block.tensors, gradients[i] ?? [], state);
+        block.tensors = updated.parameters;
+        return updated.moments;
+      });
+      disposeAll(gradients);
       yield { step, steps, loss, learningRate, gradNorm, tokens: tokensIn(sequences) };
     }
   } finally {
-    [...moments.first, ...moments.second].forEach((tensor) => tensor.dispose());
+    disposeAll(moments.flatMap(({ first, second }) => [first, second]));
   }
 }
 
-/** Mean negative log-probability of the response tokens of `sequences`, from their summed ones. */
+/** Mean negative log-probability of the learned tokens of `sequences`, from their summed ones. */
 export function tokenLoss(sequences: Sequence[], logProbs: Float32Array): number {
-  const tokens = sequences.reduce((sum, { response }) => sum + response.length, 0);
+  const tokens = sequences.reduce((sum, sequence) => sum + learnedTokens(sequence), 0);
   return -logProbs.reduce((sum, value) => sum + value, 0) / tokens;
 }
 
@@ -148,4 +148,8 @@ function tokensIn(sequences: Sequence[]): number {
 
 function lengthOf(sequence: Sequence | undefined): number {
   return (sequence?.prompt.length ?? 0) + (sequence?.response.length ?? 0);
+}
+
+function disposeAll(blocks: tf.Tensor[][]): void {
+  blocks.flat().forEach((tensor) => tensor.dispose());
 }

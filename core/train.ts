@@ -7,40 +7,35 @@ import type { Adapter } from "./adapters/adapter.ts";
 import { orthogonalityGradients } from "./adapters/orthogonality.ts";
 import type { BlockParameters, StoredParameters } from "./adapters/parameters.ts";
 import { type Aggregation } from "./aggregation.ts";
-import { addGradients, type BatchPass } from "./batch_pass.ts";
+import type { BatchPass } from "./batch_pass.ts";
 import type { RunConfig } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
 import { DivergedError } from "./errors.ts";
-import type { BlockGradients } from "./policy.ts";
+import { addGradients } from "./gradients.ts";
+import { createLearner } from "./learner.ts";
 import type { GroupedBatch, Objective } from "./objectives/objective.ts";
-import {
-  adamW,
-  globalNorm,
-  learningRateAt,
-  loadMoments,
-  type Moments,
-  storeMoments,
-} from "./optim.ts";
-import { samplePreferences } from "./preference.ts";
+import { learningRateAt } from "./optim.ts";
+import { type DrawPreferences, preferenceDraw } from "./preference.ts";
 import { Random, RandomState } from "./random.ts";
-import type { TokenizedPair } from "./text/example.ts";
-import { PairSampler, SamplerState } from "./text/sampler.ts";
+import type { Labelled } from "./text/example.ts";
+import { ExampleSampler, SamplerState } from "./text/sampler.ts";
+import type { BlockGradients } from "./trunk.ts";
 
 /** Everything a step needs, made by the caller, who also disposes it. */
-export interface TrainParts {
+export interface TrainParts<Example extends Labelled> {
   engine: Engine;
-  pass: BatchPass; // of the policy that `parameters` make
-  adapter: Adapter;
+  pass: BatchPass; // of the model that `parameters` make
+  adapter: Adapter | null; // of the blocks of `parameters` that adapt maps; null: none does
   parameters: BlockParameters[]; // updated in place
-  objective: Objective<TokenizedPair>;
+  objective: Objective<Example>;
   aggregation: Aggregation;
   dimensions: string[]; // (M)
-  pairs: TokenizedPair[];
-  referenceLogProbs: Float32Array; // of the sequences of all pairs, in order; 0 where not in use
+  examples: Example[];
+  referenceLogProbs: Float32Array; // of the sequences of all examples, in order; 0 where not in use
   resume?: { state: TrainerState; moments: StoredParameters };
 }
 
-/** What a checkpoint holds besides tensors. */
+/** The state of this trainer. */
 export const TrainerState = z.strictObject({
   step: z.number().int().nonnegative(), // optimiser steps done
   steps: z.number().int().positive(),
@@ -61,12 +56,17 @@ export interface StepFigures {
   gradNorm: number;
   tokens: number; // of this step, prompts and responses, padding not counted
   seconds: number; // of this step
+  /** What else the objective has to tell, under the names of the metric rows' columns. */
+  metrics?: Record<string, number>;
 }
+
+/** What a checkpoint holds besides tensors, as JSON; what is in it is the trainer's own affair. */
+export type StoredState = { step: number } & Record<string, unknown>;
 
 export type TrainEvent =
   | { type: "step"; figures: StepFigures }
   | { type: "evaluate"; step: number }
-  | { type: "checkpoint"; state: TrainerState; moments(): Promise<StoredParameters> };
+  | { type: "checkpoint"; state: StoredState; moments(): Promise<StoredParameters> };
 
 /**
  * Trains `parts.parameters` for the configured steps. A checkpoint event comes every save_steps,
@@ -74,27 +74,27 @@ export type TrainEvent =
  * before the error of a pass that broke goes on. Throws DivergedError, naming step, dimension and λ:
  * no checkpoint holds a number that is not finite.
  */
-export async function* train(
+export async function* train<Example extends Labelled>(
   config: RunConfig,
-  parts: TrainParts,
+  parts: TrainParts<Example>,
   signal: AbortSignal,
 ): AsyncGenerator<TrainEvent> {
   const { engine, parameters, dimensions } = parts;
   const random = new Random(config.seed);
-  const sampler = new PairSampler(parts.pairs, dimensions.length, pairStream(config));
+  const sampler = new ExampleSampler(parts.examples, dimensions.length, exampleStream(config));
+  const draw = preferenceDraw(config, dimensions);
   const preferences = parts.resume === undefined
     ? random.fork("preferences")
     : new Random(parts.resume.state.preferences);
   if (parts.resume !== undefined) sampler.restore(parts.resume.state.sampler);
-  const optimiser = adamW(engine, {
+  const learner = createLearner(engine, parameters, {
     beta1: config.adam_beta1,
     beta2: config.adam_beta2,
     epsilon: config.adam_epsilon,
     weightDecay: config.weight_decay,
+    maxGradNorm: config.max_grad_norm,
+    resume: parts.resume && { updates: parts.resume.state.step, moments: parts.resume.moments },
   });
-  let moments = parameters.map(({ names, tensors }) =>
-    parts.resume === undefined ? optimiser.init(tensors) : loadMoments(names, parts.resume.moments)
-  );
   const penalise = orthogonalityGradients(engine, parts.adapter, config.orthogonality);
   const steps = totalSteps(config, sampler);
   let { step, tokens, seconds } = parts.resume?.state ?? { step: 0, tokens: 0, seconds: 0 };
@@ -103,11 +103,11 @@ export async function* train(
   /** The run as it stands after `state.step` steps. */
   async function checkpoint(state: TrainerState, shown?: number[][]): Promise<TrainEvent> {
     // An update can overflow where loss and gradient did not; the next loss would come too late.
-    if (!Number.isFinite(await globalNorm(engine, parameters.map(({ tensors }) => tensors)))) {
-      throw diverged("adapter after the update", { step: state.step, preferences: shown });
+    if (!await learner.isFinite()) {
+      throw diverged("parameter after the update", { step: state.step, preferences: shown });
     }
     saved = state.step;
-    return { type: "checkpoint", state, moments: () => storeMoments(parameters, moments) };
+    return { type: "checkpoint", state, moments: learner.moments };
   }
 
   function stateNow(): TrainerState {
@@ -121,9 +121,9 @@ export async function* train(
       const before = stateNow();
 
       // Lines 5 and 6: a batch, and preference vectors for its groups.
-      const batches: GroupedBatch<Indexed>[] = [];
+      const batches: GroupedBatch<Indexed<Example>>[] = [];
       for (let i = 0; i < config.gradient_accumulation_steps; i++) {
-        batches.push(nextBatch(config, parts, { sampler, random: preferences }));
+        batches.push(nextBatch(config, parts, { sampler, draw, random: preferences }));
       }
 
       // Line 7: the aggregated objective of π_{θ,λ} and its gradient.
@@ -145,30 +145,17 @@ export async function* train(
       gradients = penalise(parameters, gradients ?? [], 1 / share);
 
       // Line 8: θ ← θ − step along the gradient.
-      const gradNorm = share * await globalNorm(engine, gradients);
-      if (!Number.isFinite(gradNorm)) {
-        disposeAll(gradients);
-        throw diverged("gradient", { step: step + 1, preferences: batches[0]?.preferences });
-      }
-      const clip = config.max_grad_norm > 0 ? Math.min(1, config.max_grad_norm / gradNorm) : 1;
       const learningRate = learningRateAt(step, {
         steps,
         peak: config.learning_rate,
         warmupRatio: config.warmup_ratio,
         type: config.lr_scheduler_type,
       });
+      const gradNorm = await learner.update(gradients, { learningRate, share });
+      if (!Number.isFinite(gradNorm)) {
+        throw diverged("gradient", { step: step + 1, preferences: batches[0]?.preferences });
+      }
       step++;
-      moments = parameters.map((block, i) => {
-        const updated = optimiser.update(block.tensors, gradients?.[i] ?? [], {
-          moments: moments[i] as Moments,
-          step,
-          learningRate,
-          scale: share * clip,
-        });
-        block.tensors = updated.parameters;
-        return updated.moments;
-      });
-      disposeAll(gradients);
 
       const figures = summarize(results, { step, steps, learningRate, gradNorm, start });
       tokens += figures.tokens;
@@ -184,39 +171,39 @@ export async function* train(
       }
     }
   } finally {
-    moments.forEach(({ first, second }) => disposeAll([first, second]));
+    learner.dispose();
   }
 }
 
-/** Indices of the pairs that a whole run sees: the only ones whose reference scores it needs. */
-export function pairsInUse(
+/** Indices of the examples that a whole run sees: the only ones whose reference scores it needs. */
+export function examplesInUse(
   config: RunConfig,
-  pairs: TokenizedPair[],
+  examples: Labelled[],
   dimensions: number,
 ): number[] {
-  const random = pairStream(config);
-  const steps = totalSteps(config, new PairSampler(pairs, dimensions, random));
-  return PairSampler.usedPairs(pairs, {
+  const random = exampleStream(config);
+  const steps = totalSteps(config, new ExampleSampler(examples, dimensions, random));
+  return ExampleSampler.used(examples, {
     dimensions,
     random,
     draws: steps * config.gradient_accumulation_steps,
-    pairsPerDimension: config.per_device_train_batch_size,
+    perDimension: config.per_device_train_batch_size,
   });
 }
 
-function pairStream(config: RunConfig): Random {
+function exampleStream(config: RunConfig): Random {
   return new Random(config.seed).fork("pairs");
 }
 
 /** Optimiser steps of a run: max_steps, or as many as its epochs take. */
-export function totalSteps(config: RunConfig, sampler: PairSampler): number {
+export function totalSteps(config: RunConfig, sampler: ExampleSampler): number {
   if (config.max_steps > 0) return config.max_steps;
   const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
   return Math.max(1, Math.ceil(config.num_train_epochs * sampler.stepsPerEpoch(perStep)));
 }
 
-/** A pair with its place in the data, so that its reference log-probs can be found. */
-type Indexed = TokenizedPair & { index: number };
+/** An example with its place in the data, so that its reference log-probs can be found. */
+type Indexed<Example> = Example & { index: number };
 
 interface BatchResult {
   gradients: BlockGradients[];
@@ -226,27 +213,22 @@ interface BatchResult {
   tokens: number;
 }
 
-function nextBatch(
+function nextBatch<Example extends Labelled>(
   config: RunConfig,
-  parts: TrainParts,
-  { sampler, random }: { sampler: PairSampler; random: Random },
-): GroupedBatch<Indexed> {
+  parts: TrainParts<Example>,
+  { sampler, draw, random }: { sampler: ExampleSampler; draw: DrawPreferences; random: Random },
+): GroupedBatch<Indexed<Example>> {
   const size = config.per_device_train_batch_size;
-  const G = PairSampler.groupCount(size, config.preferences_per_step);
+  const G = ExampleSampler.groupCount(size, config.preferences_per_step);
   const { indices, groups } = sampler.next(size, G);
-  const preferences = samplePreferences(random, parts.dimensions.length, {
-    count: G,
-    alpha: config.dirichlet_alpha,
-    vertexShare: config.vertex_share,
-  });
-  const examples = indices.map((index) => ({ ...parts.pairs[index] as TokenizedPair, index }));
-  return { examples, groups, preferences };
+  const examples = indices.map((index) => ({ ...parts.examples[index] as Example, index }));
+  return { examples, groups, preferences: draw(random, G) };
 }
 
 /** Loss per dimension, aggregated under each group's λ, averaged over groups; with its gradient. */
-async function aggregatedGradient(
-  batch: GroupedBatch<Indexed>,
-  { parts, step }: { parts: TrainParts; step: number },
+async function aggregatedGradient<Example extends Labelled>(
+  batch: GroupedBatch<Indexed<Example>>,
+  { parts, step }: { parts: TrainParts<Example>; step: number },
 ): Promise<BatchResult> {
   const { pass, objective, dimensions } = parts;
   const sequences = batch.examples.flatMap(objective.sequences);
@@ -264,9 +246,9 @@ async function aggregatedGradient(
   );
 
   const trace = await pass.forward(sequences, sequencePreferences);
-  const { logProbs } = trace;
+  const { values } = trace;
 
-  const { losses, total, slopes } = await lossAndSlopes(logProbs, reference, { batch, parts });
+  const { losses, total, slopes } = await lossAndSlopes(values, reference, { batch, parts });
   const mean = dimensions.map((_, i) => columnMean(losses, i, dimensions.length));
   const bad = mean.findIndex((loss) => !Number.isFinite(loss));
   if (bad >= 0 || !Number.isFinite(total)) {
@@ -281,16 +263,16 @@ async function aggregatedGradient(
     gradients: await trace.backward(slopes),
     loss: total,
     losses: mean,
-    accuracies: objective.accuracies(logProbs, reference, batch),
+    accuracies: objective.accuracies(values, reference, batch),
     tokens: sequences.reduce((sum, s) => sum + s.prompt.length + s.response.length, 0),
   };
 }
 
-/** L (G, M), the mean of the aggregated losses, and d mean / d log π of every sequence. */
-async function lossAndSlopes(
-  logProbs: Float32Array,
+/** L (G, M), the mean of the aggregated losses, and its slope by every number of the pass (S·K). */
+async function lossAndSlopes<Example extends Labelled>(
+  values: Float32Array,
   reference: Float32Array,
-  { batch, parts }: { batch: GroupedBatch<Indexed>; parts: TrainParts },
+  { batch, parts }: { batch: GroupedBatch<Indexed<Example>>; parts: TrainParts<Example> },
 ) {
   const { objective, aggregation } = parts;
   let losses: tf.Tensor2D | undefined;
@@ -301,7 +283,7 @@ async function lossAndSlopes(
       const perDimension = objective.losses(x as tf.Tensor1D, referenceTensor, batch); // (G, M)
       losses = tf.keep(tf.clone(perDimension));
       return tf.mean(aggregation.loss(perDimension, preferences));
-    })(tf.tensor1d(logProbs));
+    })(tf.tensor1d(values));
     return { value, grad };
   });
   const total = (await value.data())[0] ?? NaN;
@@ -345,7 +327,8 @@ function columnMean(table: Float32Array, column: number, columns: number): numbe
   return sum * columns / table.length;
 }
 
-function diverged(
+/** The error of a run whose `what` is not finite at a step, naming the first preferences. */
+export function diverged(
   what: string,
   { step, preferences }: { step: number; preferences: number[][] | undefined },
 ): DivergedError {

@@ -4,7 +4,7 @@
 import { join, sep as SEPARATOR } from "node:path";
 import { InputError } from "../core/errors.ts";
 import { BuiltinModel } from "./builtin/mod.ts";
-import { namedDatasets } from "./datasets/mod.ts";
+import { namedDataset } from "./datasets/mod.ts";
 import { parseSpec } from "./datasets/spec.ts";
 import { statOrNull } from "./files.ts";
 import { isHubId } from "./model_files.ts";
@@ -28,13 +28,21 @@ export async function resolveModel(root: string | null, name: string): Promise<s
 }
 
 /**
+ * The model that a run made, named `RUN/model`: its real path under `runs`, null for any other name
+ * and where there is none. Throws InputError for a link that leads out of `runs`.
+ */
+export async function resolveRunModel(runs: string, name: string): Promise<string | null> {
+  return /^[^/]+\/model$/.test(name) ? await resolveFile(runs, name) : null;
+}
+
+/**
  * The data that a request names: `builtin`, or the dataset option with the real path under `root`
  * of every file.
  *
  * @throws {InputError} anything else, as resolveModel, and a file that is not there
  */
 export async function resolveDataset(root: string | null, spec: string): Promise<string> {
-  if (Object.hasOwn(namedDatasets, spec)) return spec;
+  if (namedDataset(spec) !== null) return spec;
   if (spec.length > LONGEST_OPTION) throw refused("data set", spec, { root });
   const parts: string[] = [];
   for (const { dimension, files } of parseSpec(spec)) {

@@ -1,6 +1,6 @@
 // Models from the Hugging Face hub, kept in the cache that the Python libraries share
 // (models--owner--name/{blobs,refs,snapshots}). The only place that downloads models; only
-// configuration, tokenizer and safetensors files are ever fetched.
+// configuration, tokenizer, safetensors and ONNX files are ever fetched.
 // The hub is spoken to through @huggingface/hub. Its own cache download prints to standard output
 // and does not check what it received, so files are written and verified here.
 import { HubApiError, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
@@ -42,26 +42,79 @@ export function hubOptions(env: (name: string) => string | undefined): HubOption
   };
 }
 
+/** How a repository is downloaded. */
+export interface DownloadOptions {
+  revision?: string; // branch, tag or commit
+  hub: HubOptions;
+  onProgress?: (progress: HubProgress) => void;
+}
+
 /**
  * The folder of a model's snapshot in the cache, after downloading what it lacks.
- * `revision` is a branch, tag or commit. Without network, a complete snapshot is used as it is.
+ * Without network, a complete snapshot is used as it is.
  * Throws InputError where the hub has no such model, gives no access, cannot be reached, or holds
  * no safetensors; CorruptFileError where a file arrived damaged; StorageError where it could not
  * be written.
  */
-export async function downloadModel(
+export function downloadModel(id: string, options: DownloadOptions): Promise<string> {
+  return downloadSnapshot(id, {
+    ...options,
+    isComplete: hasWeights,
+    async fetchFiles({ snapshot, files, fetchAll }) {
+      refuseWithoutSafetensors(id, [...files]);
+      await fetchAll(smallFiles.filter((name) => name === "config.json" || files.has(name)));
+      await fetchAll(await weightNames(snapshot, { id, files, fetchAll }));
+    },
+  });
+}
+
+/**
+ * The same for files of other models: of each list of `wanted` the first name that the repository
+ * has. Throws as downloadModel, and InputError where it has none of a list.
+ */
+export function downloadFiles(
   id: string,
-  { revision = "main", hub, onProgress }: {
-    revision?: string;
-    hub: HubOptions;
-    onProgress?: (progress: HubProgress) => void;
+  { wanted, ...options }: DownloadOptions & { wanted: string[][] },
+): Promise<string> {
+  return downloadSnapshot(id, {
+    ...options,
+    isComplete: async (snapshot) => {
+      for (const names of wanted) {
+        const found = await Promise.all(names.map((name) => statOrNull(join(snapshot, name))));
+        if (found.every((stat) => stat === null)) return false;
+      }
+      return true;
+    },
+    async fetchFiles({ files, fetchAll }) {
+      await fetchAll(wanted.map((names) => {
+        const found = names.find((name) => files.has(name));
+        if (found !== undefined) return found;
+        throw new InputError(`Cannot open model ${id}: expected ${names[0]}, got none on the hub`);
+      }));
+    },
+  });
+}
+
+/** A repository of the hub while its files are fetched. */
+interface Fetching {
+  snapshot: string; // folder
+  files: ReadonlySet<string>; // all names
+  fetchAll(names: string[]): Promise<void>;
+}
+
+async function downloadSnapshot(
+  id: string,
+  { revision = "main", hub, onProgress, isComplete, fetchFiles }: DownloadOptions & {
+    isComplete: (snapshot: string) => Promise<boolean>;
+    fetchFiles: (repository: Fetching) => Promise<void>;
   },
 ): Promise<string> {
   if (!/^[\w][\w./-]*$/.test(revision) || revision.split("/").includes("..")) {
     throw new InputError(`Cannot open model ${id}: expected a revision, got ${revision}`);
   }
   const store = join(hub.cacheDir, `models--${id.replaceAll("/", "--")}`);
-  const cached = await cachedSnapshot(store, revision);
+  const known = await cachedSnapshot(store, revision);
+  const cached = known !== null && await isComplete(known) ? known : null;
   if (hub.offline) {
     if (cached) return cached;
     throw new InputError(
@@ -91,9 +144,7 @@ export async function downloadModel(
       });
     }
   }
-  refuseWithoutSafetensors(id, [...files.keys()]);
-  await fetchAll(smallFiles.filter((name) => name === "config.json" || files.has(name)));
-  await fetchAll(await weightNames(snapshot, { id, files, fetchAll }));
+  await fetchFiles({ snapshot, files: new Set(files.keys()), fetchAll });
   if (revision !== commit) await writeWhole(join(store, "refs", revision), commit);
   return snapshot;
 }
@@ -136,7 +187,7 @@ async function weightNames(
   snapshot: string,
   { id, files, fetchAll }: {
     id: string;
-    files: Map<string, ListFileEntry>;
+    files: ReadonlySet<string>;
     fetchAll: (names: string[]) => Promise<void>;
   },
 ): Promise<string[]> {
@@ -163,22 +214,25 @@ function refuseWithoutSafetensors(id: string, names: string[]): void {
   throw new InputError(`Cannot open model ${id}: expected model.safetensors, got ${found}`);
 }
 
-/** The snapshot a revision stood for when it was last downloaded, where it is complete. */
+/** The snapshot a revision stood for when it was last downloaded, complete or not. */
 async function cachedSnapshot(store: string, revision: string): Promise<string | null> {
   const reference = await Deno.readTextFile(join(store, "refs", revision)).catch(() => revision);
   const commit = reference.trim();
-  if (!/^[0-9a-f]{40}$/.test(commit)) return null;
-  const snapshot = join(store, "snapshots", commit);
-  if (!await statOrNull(join(snapshot, "config.json"))) return null;
+  return /^[0-9a-f]{40}$/.test(commit) ? join(store, "snapshots", commit) : null;
+}
+
+/** Whether a snapshot holds a configuration and every weight file. */
+async function hasWeights(snapshot: string): Promise<boolean> {
+  if (!await statOrNull(join(snapshot, "config.json"))) return false;
   const indexPath = join(snapshot, "model.safetensors.index.json");
   const index = await statOrNull(indexPath)
     ? WeightIndex.safeParse(await readJson(indexPath))
     : undefined;
   const names = index?.success ? shardNames(index.data) : ["model.safetensors"];
   for (const name of names) {
-    if (!isPlainFileName(name) || !await statOrNull(join(snapshot, name))) return null;
+    if (!isPlainFileName(name) || !await statOrNull(join(snapshot, name))) return false;
   }
-  return snapshot;
+  return true;
 }
 
 async function accessToken({ token, tokenFile }: HubOptions): Promise<string | undefined> {

@@ -41,7 +41,8 @@ export async function fetchToCache(
 ): Promise<void> {
   const { id, name, commit, etag } = file;
   // hash and name become paths: nothing that could leave the store
-  if (!/^[0-9a-f]{40,64}$/.test(etag) || !/^[\w][\w.-]*$/.test(name)) {
+  const isPlain = name.split("/").every((part) => /^[\w][\w.-]*$/.test(part));
+  if (!/^[0-9a-f]{40,64}$/.test(etag) || !isPlain) {
     throw new InputError(
       `Cannot download ${id}/${name}: expected a plain name and hash, got ${etag}`,
     );

@@ -7,11 +7,19 @@ import type { DecoderConfig } from "../core/models/config.ts";
 import { familyOfConfigJson, familyOfGguf } from "../core/models/families.ts";
 import { openGguf } from "../core/models/gguf.ts";
 import { ggufWeights, openShards, type WeightSource } from "../core/models/weights.ts";
+import { ggufTextFiles } from "../core/text/tokenizer_files.ts";
 import type { TextFiles } from "../core/text/tokenizer.ts";
 import { type FileSource, fileSource, readJson, readText, statOrNull } from "./files.ts";
 import { downloadModel, type HubOptions } from "./hub.ts";
 import type { HubProgress } from "./hub_cache.ts";
-import { isHubId, isPlainFileName, pickleFile, shardNames, WeightIndex } from "./model_files.ts";
+import {
+  isHubId,
+  isPlainFileName,
+  pickleFile,
+  shardNames,
+  smallFiles,
+  WeightIndex,
+} from "./model_files.ts";
 
 /** A model ready to be loaded into an engine. */
 export interface OpenedModel {
@@ -21,6 +29,12 @@ export interface OpenedModel {
   weights: WeightSource;
   /** Tokenizer and chat template files; see core/text/tokenizer.ts. */
   text: TextFiles;
+  /**
+   * Everything but weights that a model folder of the same kind holds, by file name: as it lies in
+   * this one, or made from a GGUF file's metadata. config.json is not among it. Throws InputError
+   * where the metadata cannot be written so.
+   */
+  textFiles(): Promise<Record<string, Uint8Array | string>>;
   /** sha256 (hex) over configuration and weights: equal only for equal models. */
   fingerprint: string;
   /** Closes the weight files; `weights` cannot be read afterwards. */
@@ -70,6 +84,7 @@ async function openFile(path: string): Promise<OpenedModel> {
       config,
       weights,
       text: { kind: "gguf", metadata: file.metadata },
+      textFiles: () => Promise.resolve(ggufTextFiles(file.metadata)),
       fingerprint: await fingerprint(config, [source]),
       close: () => source.close(),
     };
@@ -94,6 +109,7 @@ async function openFolder(folder: string, name: string): Promise<OpenedModel> {
       config,
       weights,
       text: await textFiles(folder),
+      textFiles: () => readSmallFiles(folder),
       fingerprint: await fingerprint(config, [...shards.values()]),
       close: () => shards.forEach((source) => source.close()),
     };
@@ -145,6 +161,16 @@ async function textFiles(folder: string): Promise<TextFiles> {
     tokenizerConfig: await statOrNull(configPath) ? await readJson(configPath) : null,
     ...hasTemplate && { chatTemplate: await readText(templatePath) },
   };
+}
+
+/** The small files of a folder but its configuration, as they are. */
+async function readSmallFiles(folder: string): Promise<Record<string, Uint8Array>> {
+  const files: Record<string, Uint8Array> = {};
+  for (const name of smallFiles) {
+    const path = join(folder, name);
+    if (name !== "config.json" && await statOrNull(path)) files[name] = await Deno.readFile(path);
+  }
+  return files;
 }
 
 async function readObject(path: string): Promise<Record<string, unknown>> {

@@ -11,6 +11,7 @@ export function serviceClient(client: Client): Service {
     deleteAdapter: (id) => client.call("deleteAdapter", id),
     listModels: () => client.call("listModels"),
     front: (request) => client.call("front", request),
+    figure: (request) => client.call("figure", request),
     createRun: (request) => client.call("createRun", request),
     listJobs: () => client.call("listJobs"),
     getJob: (id) => client.call("getJob", id),

@@ -2,20 +2,24 @@
 // decoder trained from random weights, its files written, and the result measured as every later
 // run will see it: opened from its folder.
 import { dirname } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
+import { disposeParameters, readParameters } from "../core/adapters/parameters.ts";
 import type { Engine } from "../core/engine/mod.ts";
 import { scoreSequences } from "../core/front/evaluate.ts";
 import { familyOfConfigJson } from "../core/models/families.ts";
-import { createFullDecoder, initialWeights } from "../core/models/full.ts";
+import { initialWeights } from "../core/models/initial_weights.ts";
+import { createFullPolicy, loadWeights } from "../core/full_policy.ts";
 import { createPolicy } from "../core/policy.ts";
 import { pretrain, type PretrainStep, tokenLoss } from "../core/pretrain.ts";
 import { Random } from "../core/random.ts";
+import { tokenizeInstructions } from "../core/text/instructions.ts";
 import { type ChatTokenizer, createTokenizer } from "../core/text/tokenizer.ts";
+import type { InstructionExample } from "../core/text/example.ts";
 import { rowLengthFor, type Sequence } from "../core/text/pack.ts";
-import { sftCorpus, type SftExample } from "../data/builtin/corpus.ts";
-import { baseConfigJson, baseModelFiles } from "../data/builtin/model_files.ts";
+import { heldOutCorpus, sftCorpus } from "../data/builtin/corpus.ts";
+import { instructionDataset } from "../data/datasets/instructions/mod.ts";
+import { baseConfigJson, baseModelFiles, MAX_POSITIONS } from "../data/builtin/model_files.ts";
 import { builtinTokenizer } from "../data/builtin/tokenizer.ts";
-import { createWorld, promptMessages, type World } from "../data/builtin/world.ts";
+import { createWorld, type World } from "../data/builtin/world.ts";
 import { reportingStorage, writeFolderAtomic } from "../data/store/atomic.ts";
 import { type EngineRequest, loadBase, startEngine } from "./machine.ts";
 import type { BuiltinReport, SessionOptions } from "./protocol.ts";
@@ -46,19 +50,17 @@ export async function runBuiltin(
     .fromConfigJson(configJson, "config.json");
   const tokenizer = createTokenizer({ kind: "huggingface", ...tokenizerFiles }, config);
   const sequences = toSequences(sftCorpus(world), tokenizer);
-  const heldOut = toSequences(testAnswers(world), tokenizer);
+  const heldOut = toSequences(heldOutCorpus(world), tokenizer);
 
   const engine = await startEngine({ ...request, dtype: "float32" }, options);
-  const decoder = createFullDecoder(engine, config);
   const initial = initialWeights(config, new Random(request.seed).fork("weights"));
-  const weights = decoder.names.map((name, i) =>
-    tf.tensor(initial.get(name) as Float32Array, decoder.shapes[i])
-  );
+  const parameters = await loadWeights(config, (name) => initial.get(name) ?? new Float32Array());
+  const policy = createFullPolicy(engine, config, parameters);
   const start = performance.now();
   try {
     const rowLength = rowLengthFor([...sequences, ...heldOut]);
     const scoring = { rowLength, maxTokens: TOKENS_PER_STEP, signal: options.signal };
-    const run = pretrain({ engine, decoder, weights, sequences }, {
+    const run = pretrain({ engine, policy, parameters, sequences }, {
       seed: request.seed,
       steps: request.steps,
       learningRate: request.learning_rate,
@@ -76,20 +78,14 @@ export async function runBuiltin(
       options.signal.throwIfAborted();
       tokens += figures.tokens;
       if (figures.step % every === 0) {
-        const current = { logProbs: decoder.logProbs.bind(null, weights) };
-        const [scores] = await scoreSequences(current, heldOut, [[]], scoring);
+        const [scores] = await scoreSequences(policy, heldOut, [[]], scoring);
         heldOutLoss = tokenLoss(heldOut, scores ?? new Float32Array());
       }
       options.onEvent(stepEvent(figures, { heldOutLoss, tokens, start }));
     }
     const seconds = (performance.now() - start) / 1000;
 
-    const values = new Map<string, { shape: number[]; values: Float32Array }>();
-    for (const [i, name] of decoder.names.entries()) {
-      const tensor = weights[i] as tf.Tensor;
-      values.set(name, { shape: tensor.shape, values: await tensor.data() as Float32Array });
-    }
-    const files = baseModelFiles(configJson, values, tokenizerFiles);
+    const files = baseModelFiles(configJson, await readParameters(parameters), tokenizerFiles);
     const folder = request.output_dir;
     await reportingStorage(folder, 0, () => Deno.mkdir(dirname(folder), { recursive: true }));
     await writeFolderAtomic(folder, files);
@@ -103,7 +99,7 @@ export async function runBuiltin(
       ...await measure(engine, folder, { world, heldOut, scoring, options }),
     };
   } finally {
-    weights.forEach((tensor) => tensor.dispose());
+    disposeParameters(parameters);
     engine.dispose();
   }
 }
@@ -147,17 +143,9 @@ function answerShares(world: World, scores: Float32Array): BuiltinReport["shares
   }]));
 }
 
-function testAnswers(world: World): SftExample[] {
-  return world.test.flatMap((prompt) =>
-    prompt.answers.map(({ text }) => ({ prompt: promptMessages(prompt), response: text }))
-  );
-}
-
-function toSequences(examples: SftExample[], tokenizer: ChatTokenizer): Sequence[] {
-  return examples.map((example) => {
-    const { prompt, response } = tokenizer.encodeExchange(example.prompt, example.response);
-    return { prompt: Int32Array.from(prompt), response: Int32Array.from(response) };
-  });
+function toSequences(examples: InstructionExample[], tokenizer: ChatTokenizer): Sequence[] {
+  const options = { maxLength: MAX_POSITIONS, overlong: "drop" } as const;
+  return tokenizeInstructions(tokenizer, instructionDataset(examples), options).sequences;
 }
 
 function stepEvent(

@@ -165,8 +165,10 @@ function keyOf({ model, revision }: FoundBase): string {
 function adapterKey(
   { config, parametersHash }: Pick<FoundAdapter, "config" | "parametersHash">,
 ): string {
-  const { adapter, lora_r, lora_alpha, dimensions } = config;
-  return [parametersHash, adapter, lora_r, lora_alpha, dimensions.length].join(" ");
+  const { adapter, lora_r, lora_alpha, lora_scaling_factor, dimensions, members } = config;
+  const scale = `${lora_alpha} ${lora_scaling_factor}`;
+  const kind = [adapter, lora_r, scale, dimensions.length, JSON.stringify(members)];
+  return [parametersHash, ...kind].join(" ");
 }
 
 function bytesOf({ opened, adapterBytes }: Holding): number {

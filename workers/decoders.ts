@@ -14,10 +14,10 @@ import { fileSource, statOrNull } from "../data/files.ts";
 import { hubOptions } from "../data/hub.ts";
 import { type OpenedModel, openModel } from "../data/models.ts";
 import { reportingStorage, syncFolder, writeAll, writeFileAtomic } from "../data/store/atomic.ts";
-import type { SessionEvent } from "./protocol.ts";
+import type { SessionEvent, SessionOptions } from "./protocol.ts";
 
 /** Part of the name of a cache folder; another layout of the weight file is another number. */
-const LAYOUT = 3;
+const LAYOUT = 4;
 const WEIGHTS = "weights.bin";
 const DIGEST = "weights.sha256";
 const STEP = 2 ** 23; // bytes read at once
@@ -58,6 +58,11 @@ export function graphCache(env: OpenDecoderOptions["env"]): string {
   throw new InputError(
     "Cannot find a place for weights: expected XDG_CACHE_HOME or HOME to be set, got neither",
   );
+}
+
+/** Where a session keeps weight files. Throws as `graphCache`. */
+export function graphFolder({ graphs, env }: Pick<SessionOptions, "graphs" | "env">): string {
+  return graphs ?? graphCache(env);
 }
 
 /**

@@ -9,6 +9,7 @@ import type { FetchCall, FetchItem } from "./fetch_worker.ts";
 import { fetchPermissions, type Places } from "./permissions.ts";
 import { downloadVariables } from "./places.ts";
 import type { SessionEvent } from "./protocol.ts";
+import { classifierFolder } from "./rewards/classifier.ts";
 import { connect } from "./rpc.ts";
 import { openLine, startThread } from "./thread.ts";
 
@@ -27,6 +28,8 @@ export interface Downloads {
    * hub id. Throws InputError where the hub does not have it or cannot be reached.
    */
   model(model: { name: string; revision: string }, options: DownloadOptions): Promise<void>;
+  /** Likewise for an ONNX classifier, whose files are others. */
+  classifier(name: string, options: DownloadOptions): Promise<void>;
   /** The library, or why there is none. A fetch that failed is not tried again for a while. */
   libtensorflow(options: DownloadOptions): Promise<NativeLibrary>;
 }
@@ -43,6 +46,15 @@ export function createDownloads({ places, env }: { places: Places; env: Env }): 
       if (!await isOnHub(name)) return;
       if (await isCached({ name, revision }, env)) return;
       await fetchInWorker({ kind: "model", name, revision }, { ...options, places, env });
+    },
+
+    async classifier(name, options) {
+      if (!await isOnHub(name)) return;
+      const offline = (wanted: string) => wanted === "HF_HUB_OFFLINE" ? "1" : env(wanted);
+      const cached = await classifierFolder(name, { env: offline, onEvent: () => {} })
+        .then(() => true, () => false);
+      if (cached || hubOptions(env).offline) return;
+      await fetchInWorker({ kind: "classifier", name }, { ...options, places, env });
     },
 
     async libtensorflow(options) {

@@ -10,7 +10,7 @@ import { Random } from "../core/random.ts";
 import type { PreferenceDataset, TokenizedPair } from "../core/text/example.ts";
 import { rowLengthFor, type Sequence } from "../core/text/pack.ts";
 import { tokenizePairs } from "../core/text/pairs.ts";
-import { exactFront, expectedRewards } from "../data/builtin/exact.ts";
+import { exactFront, type ExactOptions, expectedRewards } from "../data/builtin/exact.ts";
 import { builtinWorld } from "../data/builtin/mod.ts";
 import { promptMessages, type WorldPrompt } from "../data/builtin/world.ts";
 import type { Base } from "./machine.ts";
@@ -24,6 +24,8 @@ export interface EvaluationContext extends ReferencePolicy {
     RunConfig,
     | "beta"
     | "rpo_alpha"
+    | "kl_coef"
+    | "reward_scale"
     | "objective"
     | "aggregation"
     | "max_length"
@@ -35,12 +37,15 @@ export interface EvaluationContext extends ReferencePolicy {
   options: SessionOptions;
 }
 
+/** What a grid of preferences gave, before it is summarised. */
+export type Measured = Omit<
+  FrontMeasurement,
+  "adapter" | "dimensions" | "preferences" | "settings"
+>;
+
 /** Measures a policy over a grid. The reference is scored once, at the first call. */
 export interface Evaluation {
-  measure(
-    policy: Scorer,
-    grid: number[][],
-  ): Promise<Omit<FrontMeasurement, "adapter" | "dimensions" | "preferences" | "settings">>;
+  measure(policy: Scorer, grid: number[][]): Promise<Measured>;
   /** The answers that a few preferences like best; none where answers cannot be listed. */
   samples(policy: Scorer): Promise<SampleAnswers[]>;
 }
@@ -102,23 +107,18 @@ export function worldEvaluation(context: EvaluationContext): Evaluation {
           test.map((prompt, p) => expectedRewards([table[p] ?? []], [prompt])[i] ?? NaN)
         ),
       }));
-      const { objective, aggregation, beta } = config;
       const lengths = test.map((prompt) =>
         answerSequences(base, prompt).map(({ response }) => response.length)
       );
-      const exact = exactFront(test, {
-        objective,
-        aggregation,
-        beta,
-        rpo: { alpha: config.rpo_alpha, lengths },
-        grid,
-        reference: untrained,
-      });
+      const optimum = optima[config.objective]?.(config, lengths) ?? null;
+      const { aggregation } = config;
+      const exact = optimum &&
+        exactFront(test, { ...optimum, aggregation, grid, reference: untrained });
       return {
         metric: "expected_reward",
         outcomes,
         referencePoint: expectedRewards(untrained, test),
-        exact: exact.map(({ preference, values }) => ({ preference, values })),
+        ...exact && { exact: exact.map(({ preference, values }) => ({ preference, values })) },
       };
     },
 
@@ -138,6 +138,29 @@ export function worldEvaluation(context: EvaluationContext): Evaluation {
     },
   };
 }
+
+/**
+ * What the built-in world's optimum of an objective depends on, null where settings leave none;
+ * `lengths` (P, A) are tokens of answers. Objectives that are not here have no front of their own.
+ */
+const optima: Partial<
+  Record<
+    RunConfig["objective"],
+    (
+      config: EvaluationContext["config"],
+      lengths: number[][],
+    ) => { objective: string; beta: number; rpo?: ExactOptions["rpo"] } | null
+  >
+> = {
+  dpo: ({ beta, rpo_alpha }, lengths) => ({
+    objective: "dpo",
+    beta,
+    rpo: { alpha: rpo_alpha, lengths },
+  }),
+  // The world's own rewards are the ones that are maximised only where none is scaled.
+  ppo: ({ kl_coef, reward_scale }) =>
+    kl_coef > 0 && reward_scale === undefined ? { objective: "rlhf", beta: kl_coef } : null,
+};
 
 function score(
   policy: Scorer,

@@ -5,14 +5,18 @@ import { createEventQueue } from "../core/generate/event_queue.ts";
 import { downloadModel, hubOptions } from "../data/hub.ts";
 import { findLibtensorflow, type NativeLibrary } from "../data/native.ts";
 import type { SessionEvent } from "./protocol.ts";
+import { classifierFolder } from "./rewards/classifier.ts";
 import { answer } from "./rpc.ts";
 import { PortInit, type Variables } from "./threads.ts";
 import { awaitInit } from "./worker_scope.ts";
 
-/** What `fetch` is called with: a model of the hub, or libtensorflow. */
+/** What `fetch` is called with: a model or classifier of the hub, or libtensorflow. */
 export interface FetchCall {
   variables: Variables;
-  wanted: { kind: "model"; name: string; revision: string } | { kind: "libtensorflow" };
+  wanted:
+    | { kind: "model"; name: string; revision: string }
+    | { kind: "classifier"; name: string }
+    | { kind: "libtensorflow" };
 }
 
 /** What `fetch` yields; `fetched` comes last, with what libtensorflow was looked for. */
@@ -37,6 +41,10 @@ async function download(
   onEvent: (event: SessionEvent) => void,
 ): Promise<NativeLibrary | null> {
   const env = (name: string) => Object.hasOwn(variables, name) ? variables[name] : undefined;
+  if (wanted.kind === "classifier") {
+    await classifierFolder(wanted.name, { env, onEvent });
+    return null;
+  }
   if (wanted.kind === "model") {
     await downloadModel(wanted.name, {
       revision: wanted.revision,

@@ -2,12 +2,18 @@
 import { basename, isAbsolute } from "node:path";
 import type { FrontReport } from "../core/front/report.ts";
 import { summarizeFront } from "../core/front/report.ts";
-import { frontCsv, frontSvg } from "../core/front/render.ts";
+import {
+  distributionsCsv,
+  distributionsSvg,
+  frontCsv,
+  frontSvg,
+  hasDistributions,
+} from "../core/front/render.ts";
 import type { Scorer } from "../core/policy.ts";
 import { latticeGrid } from "../core/preference.ts";
 import type { FrontSettings } from "../data/store/front_settings.ts";
 import { saveFront } from "../data/store/run_folder.ts";
-import type { Evaluation } from "./evaluation.ts";
+import type { Evaluation, Measured } from "./evaluation.ts";
 
 /** What a front is measured with. */
 export interface FrontPlan {
@@ -20,30 +26,51 @@ export interface FrontPlan {
 export async function measureFront(
   evaluation: Evaluation,
   policy: Scorer,
-  { adapter, settings, remarks }: FrontPlan,
+  plan: FrontPlan,
 ): Promise<FrontReport> {
-  const { dimensions, grid, resamples, seed } = settings;
-  const preferences = latticeGrid(dimensions.length, grid);
-  const measured = await evaluation.measure(policy, preferences);
+  return reportFront(await evaluation.measure(policy, gridOf(plan.settings)), plan);
+}
+
+/** The preferences (N, M) that a front is measured at. */
+export function gridOf({ dimensions, grid }: FrontSettings): number[][] {
+  return latticeGrid(dimensions.length, grid);
+}
+
+/** The report of what was measured over the grid. */
+export function reportFront(
+  measured: Measured,
+  { adapter, settings, remarks }: FrontPlan,
+): FrontReport {
+  const { dimensions, resamples, seed } = settings;
   return summarizeFront(
     {
       ...measured,
       adapter: isAbsolute(adapter) ? basename(adapter) : adapter,
       dimensions,
-      preferences,
+      preferences: gridOf(settings),
       settings: { ...settings, ...remarks },
     },
     { seed, resamples },
   );
 }
 
-/** Writes fronts/<name>.{json,svg,csv} under `folder`; returns the paths. */
+/**
+ * Writes fronts/<name>.{svg,csv,json} under `folder`, and <name>.rewards.{svg,csv} where the report
+ * tells how rewards are spread; returns the paths.
+ */
 export async function writeFront(
   folder: string,
   name: string,
   report: FrontReport,
 ): Promise<string[]> {
-  const files = { json: report, svg: await frontSvg(report), csv: frontCsv(report) };
-  const { json, svg, csv } = await saveFront(folder, name, files);
-  return [svg, csv, json];
+  const rewards = hasDistributions(report) && {
+    "rewards.svg": distributionsSvg(report),
+    "rewards.csv": distributionsCsv(report),
+  };
+  return await saveFront(folder, name, {
+    json: report,
+    svg: frontSvg(report),
+    csv: frontCsv(report),
+    ...rewards && { further: rewards },
+  });
 }

@@ -4,8 +4,9 @@ import { resolve } from "node:path";
 import { RunConfig } from "../core/config.ts";
 import { frameworkPath } from "../core/engine/libtensorflow.ts";
 import { loadQuietly } from "../core/engine/quiet.ts";
+import { metrics } from "../core/front/report.ts";
 import { BuiltinModel } from "../data/builtin/mod.ts";
-import { namedDatasets } from "../data/datasets/mod.ts";
+import { namedDataset } from "../data/datasets/mod.ts";
 import { parseSpec } from "../data/datasets/spec.ts";
 import { statOrNull } from "../data/files.ts";
 import type { NativeLibrary } from "../data/native.ts";
@@ -15,12 +16,14 @@ import { describeAdapter, loadConfig } from "../data/store/run_folder.ts";
 import type { Downloads } from "./downloads.ts";
 import type { JobCall, JobItem, Work } from "./job_worker.ts";
 import type { RunJob } from "./job_queue.ts";
+import { adapterFolder, chooseMetric, evaluationData, rewardSpec } from "./front_settings.ts";
 import { newRun } from "./new_run.ts";
 import { jobPermissions, type Places } from "./permissions.ts";
 import { computeVariables } from "./places.ts";
+import { rewardNeeds } from "./reward_names.ts";
 import { connect } from "./rpc.ts";
 import { CreateRun, FrontJob } from "./service.ts";
-import { frontRequest } from "./service_fronts.ts";
+import { frontRequest, wantedFront } from "./service_fronts.ts";
 import { openLine, startThread } from "./thread.ts";
 
 /** What every job of a server shares. */
@@ -39,8 +42,12 @@ export function createJobRunner(
   { places, downloads, env, url = JOB_WORKER }: JobRunnerOptions,
 ): RunJob {
   return async (job, { signal, cut, onEvent }) => {
-    const { work, model, revision, datasets } = await workOf(job, places);
-    await downloads.model({ name: model, revision }, { onEvent, signal });
+    const { work, model, revision, datasets, rewards, generates } = await workOf(job, places);
+    const needs = await rewardNeeds(rewards);
+    for (const wanted of [{ name: model, revision }, ...needs.models]) {
+      await downloads.model(wanted, { onEvent, signal });
+    }
+    for (const name of needs.classifiers) await downloads.classifier(name, { onEvent, signal });
     const { engine } = work.kind === "train" ? work.config : work.request;
     const libtensorflow: NativeLibrary = engine === "wasm"
       ? { missing: "not asked for" }
@@ -50,7 +57,9 @@ export function createJobRunner(
       name: job.kind,
       permissions: jobPermissions(places, {
         adapter: job.adapter,
-        inputs: await inputsOf(model, datasets),
+        inputs: [...await inputsOf(model, datasets), ...await realPaths(needs.inputs)],
+        generates,
+        classifies: needs.classifiers.length > 0,
         libtensorflow: "missing" in libtensorflow ? null : libtensorflow.directory,
       }),
     });
@@ -62,7 +71,8 @@ export function createJobRunner(
       thread.post({ type: "init", port: line.far }, [line.far]);
       const client = connect(line.near);
       thread.ended.then((reason) => client.fail(new Error(`Cannot go on: ${reason}`)));
-      const call: JobCall = { work, variables: computeVariables(env), libtensorflow };
+      const { graphs } = places;
+      const call: JobCall = { work, variables: computeVariables(env), libtensorflow, graphs };
       for await (const item of client.stream<JobItem>("run", call, signal)) {
         if (item.type === "end") return { stopped: item.stopped };
         onEvent(item);
@@ -80,33 +90,54 @@ interface JobWork {
   model: string;
   revision: string;
   datasets: string[];
+  /** The option reward_model, each source by where it lies. */
+  rewards: string | undefined;
+  /** Whether it generates text. */
+  generates: boolean;
 }
+
+/** Objectives that learn from what the policy generates. */
+const GENERATING: Partial<Record<RunConfig["objective"], boolean>> = { ppo: true };
 
 async function workOf({ kind, adapter, request }: Job, places: Places): Promise<JobWork> {
   if (kind === "train") {
     const { config } = await newRun(CreateRun.parse(request), places);
-    const { model_name_or_path: model, revision, dataset, eval_dataset } = config;
-    const datasets = [dataset, ...(eval_dataset === undefined ? [] : [eval_dataset])];
-    return { work: { kind, config }, model, revision, datasets };
+    const { model_name_or_path: model, revision, dataset, eval_dataset, ptx_dataset } = config;
+    const datasets = [dataset, eval_dataset, ptx_dataset].filter((spec) => spec !== undefined);
+    const generates = GENERATING[config.objective] ?? false;
+    const rewards = generates ? config.reward_model : undefined;
+    return { work: { kind, config }, model, revision, datasets, rewards, generates };
   }
   const folder = await resolveAdapter(places.runs, adapter);
-  const run = RunConfig.parse(await loadConfig(folder) ?? {});
-  const { config } = await describeAdapter(folder);
+  const stored = await loadConfig(folder);
+  const run = RunConfig.parse(stored ?? {});
+  const wanted = await wantedFront(FrontJob.parse(request), { folder, places });
+  const { config } = await describeAdapter(adapterFolder(wanted));
+  const { dimensions } = config;
+  const data = await evaluationData(wanted, { run: stored, dimensions });
+  const metric = chooseMetric(data.dataset, wanted.metric, config.objective);
+  const { generated: generates } = metrics[metric];
   return {
-    work: { kind, request: await frontRequest(FrontJob.parse(request), { folder, run }) },
+    work: { kind, request: await frontRequest(wanted, run) },
     model: config.base_model,
     revision: run.revision,
     datasets: [run.eval_dataset ?? run.dataset],
+    rewards: generates ? rewardSpec(wanted, { run: stored, data }) : undefined,
+    generates,
   };
 }
 
 /** The files and folders that a job reads besides the runs and the caches. */
 async function inputsOf(model: string, datasets: string[]): Promise<string[]> {
   const isLocal = model !== BuiltinModel.name && await statOrNull(model) !== null;
-  const files = datasets.filter((spec) => !Object.hasOwn(namedDatasets, spec))
+  const files = datasets.filter((spec) => namedDataset(spec) === null)
     .flatMap((spec) => parseSpec(spec).flatMap((part) => part.files));
-  const paths = [...(isLocal ? [model] : []), ...files].map((path) => resolve(path));
-  // A link counts by where it leads; a missing file is told by the job itself.
+  return await realPaths([...(isLocal ? [model] : []), ...files]);
+}
+
+/** Paths with what they lead to: a link counts by that; a missing file is told by the job itself. */
+async function realPaths(given: string[]): Promise<string[]> {
+  const paths = given.map((path) => resolve(path));
   return await Promise.all(paths.map((path) => Deno.realPath(path).catch(() => path)))
     .then((real) => [...new Set([...paths, ...real])]);
 }

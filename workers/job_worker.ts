@@ -1,5 +1,6 @@
-// The Worker of one job: a training run or a front, with the engine's library and no network. The
-// supervisor (job_runner.ts) calls `run` over its port and stops it by aborting the call.
+// The Worker of one job: a training run or a front, with the engine's library, ONNX Runtime's where it
+// generates, and no network. The supervisor (job_runner.ts) calls `run` over its port and stops it by
+// aborting the call.
 import type { RunConfig } from "../core/config.ts";
 import { createEventQueue } from "../core/generate/event_queue.ts";
 import type { NativeLibrary } from "../data/native.ts";
@@ -20,6 +21,7 @@ export interface JobCall {
   work: Work;
   variables: Variables;
   libtensorflow: NativeLibrary;
+  graphs: string;
 }
 
 /** What `run` yields; `end` comes last. */
@@ -31,11 +33,12 @@ export type JobItem = SessionEvent | {
 
 awaitInit(PortInit).then(({ port }) => answer(port, { run }));
 
-function run({ work, variables, libtensorflow }: JobCall, signal: AbortSignal) {
+function run({ work, variables, libtensorflow, graphs }: JobCall, signal: AbortSignal) {
   const items = createEventQueue<JobItem>(() => {});
   const options: SessionOptions = {
     env: (name) => Object.hasOwn(variables, name) ? variables[name] : undefined,
     libtensorflow,
+    graphs,
     onEvent: (event) => items.push(event),
     signal,
   };

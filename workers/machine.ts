@@ -112,16 +112,11 @@ export function modelPath(model: string): string {
 }
 
 async function withModel<T>(
-  { model, revision }: ModelRequest,
-  { onEvent, env }: SessionOptions,
+  model: ModelRequest,
+  options: SessionOptions,
   use: (opened: OpenedModel) => Promise<T>,
 ): Promise<T> {
-  const opened = await openModel(modelPath(model), {
-    revision,
-    hub: hubOptions(env),
-    onProgress: ({ file, received, total }) =>
-      onEvent({ type: "progress", what: `Fetching ${file}`, done: received, total }),
-  });
+  const opened = await openFiles(model, options);
   try {
     return await use(opened);
   } finally {
@@ -129,7 +124,24 @@ async function withModel<T>(
   }
 }
 
-function baseOf({ config, text, fingerprint }: OpenedModel, { model }: ModelRequest): Base {
+/** Opens a model's files, wherever they lie. Caller closes. */
+export async function openFiles(
+  { model, revision }: ModelRequest,
+  { onEvent, env }: SessionOptions,
+): Promise<OpenedModel> {
+  return await openModel(modelPath(model), {
+    revision,
+    hub: hubOptions(env),
+    onProgress: ({ file, received, total }) =>
+      onEvent({ type: "progress", what: `Fetching ${file}`, done: received, total }),
+  });
+}
+
+/** What is known of an opened model without its weights. */
+export function baseOf(
+  { config, text, fingerprint }: OpenedModel,
+  { model }: Pick<ModelRequest, "model">,
+): Base {
   const { vocabSize, eosTokenIds } = config;
   const tokenizer = createTokenizer(text, { vocabSize, eosTokenIds });
   return { name: model, fingerprint, config, tokenizer };

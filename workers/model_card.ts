@@ -9,8 +9,6 @@ export function modelCard(
   config: RunConfig,
   front: FrontReport | undefined,
 ): string {
-  const settings = Object.entries(config).filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `| ${name} | ${value} |`);
   return [
     "---",
     `base_model: ${JSON.stringify(adapter.base_model)}`,
@@ -20,11 +18,18 @@ export function modelCard(
     "",
     `# Preference-conditioned adapter: ${adapter.dimensions.join(", ")}`,
     "",
-    `One SVD-LoRA adapter (Panacea, arXiv 2402.02030) of rank ${adapter.lora_r} + ` +
-    `${adapter.dimensions.length}. The preference vector λ over ${adapter.dimensions.join(", ")} ` +
-    "sits inside the singular values of every adapted weight matrix, so each λ is a model.",
+    introductions[adapter.adapter]?.(adapter) ?? `One adapter of the kind ${adapter.adapter}.`,
     "",
     ...frontSection(front),
+    ...madeFrom(adapter, config),
+  ].join("\n");
+}
+
+/** The sections on what an adapter or model was made from, with every setting. */
+export function madeFrom(adapter: AdapterConfig, config: RunConfig): string[] {
+  const settings = Object.entries(config).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `| ${name} | ${value} |`);
+  return [
     "## Made from",
     "",
     `- base model ${adapter.base_model}, sha256 ${adapter.base_fingerprint}`,
@@ -40,8 +45,30 @@ export function modelCard(
     "| --- | --- |",
     ...settings,
     "",
-  ].join("\n");
+  ];
 }
+
+/** What an adapter is, by its kind. */
+const introductions: Record<string, (adapter: AdapterConfig) => string> = {
+  svd_lora: ({ lora_r, dimensions }) =>
+    `One SVD-LoRA adapter (Panacea, arXiv 2402.02030) of rank ${lora_r} + ` +
+    `${dimensions.length}. The preference vector λ over ${dimensions.join(", ")} ` +
+    "sits inside the singular values of every adapted weight matrix, so each λ is a model.",
+  plain_svd_lora: ({ lora_r }) =>
+    `One SVD-LoRA adapter of rank ${lora_r + 1} that no preference moves: one model.`,
+  lora: ({ lora_r }) => `One LoRA adapter of rank ${lora_r} that no preference moves: one model.`,
+  rewarded_soups: ({ lora_r, dimensions }) =>
+    `Rewarded Soups (arXiv 2306.04488): ${dimensions.length} SVD-LoRA adapters of rank ` +
+    `${lora_r + 1}, each trained for one of ${
+      dimensions.join(", ")
+    } alone. The preference vector λ ` +
+    "interpolates them: ΔW(λ) = Σ λ_i ΔW_i.",
+  discrete_policies: ({ lora_r, dimensions, members = [] }) =>
+    `Discrete Policy Solutions: ${members.length} SVD-LoRA adapters of rank ${lora_r + 1}, each ` +
+    `trained for one preference vector λ over ${dimensions.join(", ")}. Any other λ is served by ` +
+    "the nearest of them; of those equally near, by the first of: " +
+    `${members.map((member) => `(${member.join(", ")})`).join(", ")}.`,
+};
 
 function frontSection(front: FrontReport | undefined): string[] {
   if (front === undefined) return [];

@@ -7,6 +7,7 @@
 // folder. And native code is not bound by any of it: a library that may be opened may call the
 // system; the lists keep out every other library, and JavaScript that would use this one's memory.
 import { createRequire } from "node:module";
+import process from "node:process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -73,25 +74,51 @@ export function chatPermissions(
   };
 }
 
-/** One job: libtensorflow where it computes with it; reads models and data, writes its own run. */
+/**
+ * One job: libtensorflow where it computes with it, ONNX Runtime where it generates; reads models and
+ * data, writes its own run.
+ */
 export function jobPermissions(
-  { runs, hub, references }: Places,
-  { adapter, inputs, libtensorflow }: {
+  { runs, hub, references, graphs }: Places,
+  { adapter, inputs, libtensorflow, generates = false, classifies = false }: {
     adapter: string; // name of the folder under `runs` that it writes
     inputs: string[]; // models and data sets that it reads
     libtensorflow: string | null; // folder
+    generates?: boolean; // text, with weights out of the cache of the chat's
+    classifies?: boolean; // text, through @huggingface/transformers
   },
 ): Permissions {
-  const native = libtensorflow === null ? [] : [libtensorflow];
+  const native = [
+    ...(libtensorflow === null ? [] : [libtensorflow]),
+    ...(generates || classifies ? [onnxRuntimeFolder()] : []),
+    ...(classifies ? imageLibraryFolders() : []),
+  ];
+  const generated = generates ? [graphs] : [];
   return {
     ...NOTHING,
     // libtensorflow.ts sets these two for the library to read.
-    env: ["TF_CPP_MIN_LOG_LEVEL", "TF_OVERRIDE_GLOBAL_THREADPOOL"],
+    env: [
+      ...["TF_CPP_MIN_LOG_LEVEL", "TF_OVERRIDE_GLOBAL_THREADPOOL"],
+      ...(classifies ? CLASSIFIER_ENV : []),
+    ],
     ffi: native.length > 0 && native,
-    read: [packages, ...sources, runs, hub, references, ...inputs, ...native],
-    write: [join(runs, adapter), references],
+    read: [packages, ...sources, runs, hub, references, ...generated, ...inputs, ...native],
+    sys: classifies && CLASSIFIER_SYS,
+    write: [join(runs, adapter), references, ...generated],
   };
 }
+
+/** What @huggingface/transformers looks at while it is loaded, whether it needs it or not. */
+const CLASSIFIER_ENV = [
+  "npm_package_config_libvips",
+  "MALLOC_ARENA_MAX",
+  "ORT_DISABLE_TELEMETRY",
+];
+const CLASSIFIER_SYS: ("cpus" | "networkInterfaces" | "hostname")[] = [
+  "cpus",
+  "networkInterfaces",
+  "hostname",
+];
 
 /** A download: the network and the Python tools that fetch libtensorflow; writes the caches. */
 export function fetchPermissions(
@@ -105,6 +132,17 @@ export function fetchPermissions(
     run: ["python3", "uv"],
     write: [hub, cache],
   };
+}
+
+/** Where the image library lies that @huggingface/transformers opens, images or not. */
+function imageLibraryFolders(): string[] {
+  const inside = (path: string, name: string) => createRequire(path).resolve(name);
+  const sharp = inside(inside(import.meta.url, "@huggingface/transformers"), "sharp");
+  try {
+    return [dirname(inside(sharp, `@img/sharp-${process.platform}-${process.arch}/sharp.node`))];
+  } catch {
+    return []; // of a platform that has it elsewhere: opening it will say so
+  }
 }
 
 /** Where onnxruntime-node keeps its libraries. */

@@ -5,6 +5,7 @@ import type { BlockParameters } from "../core/adapters/parameters.ts";
 import { type BatchPass, batchPass } from "../core/batch_pass.ts";
 import type { RunConfig } from "../core/config.ts";
 import type { Engine } from "../core/engine/mod.ts";
+import type { HeldDecoder } from "../core/models/held.ts";
 import { createPolicy, type Scorer } from "../core/policy.ts";
 import { type Base, loadBase, startEngine } from "./machine.ts";
 import type { SessionOptions } from "./protocol.ts";
@@ -34,11 +35,16 @@ export interface TrainedPolicy {
   scorer: Scorer;
 }
 
+/** A host on this thread, whose frozen weights others may compute with too. */
+export interface LocalHost extends PolicyHost {
+  readonly decoder: HeldDecoder;
+}
+
 /** Opens engine and base model on this thread. */
 export async function openLocalHost(
   config: RunConfig,
   options: SessionOptions,
-): Promise<PolicyHost> {
+): Promise<LocalHost> {
   const engine = await startEngine(config, options);
   try {
     const { decoder, ...base } = await loadBase(engine, {
@@ -48,6 +54,7 @@ export async function openLocalHost(
     return {
       engine,
       base,
+      decoder,
       reference: createPolicy(engine, decoder, null),
       adapt({ adapter, options: { objectives }, parameters, rowLength, maxTokens }) {
         const policy = createPolicy(engine, decoder, { adapter, objectives, parameters });

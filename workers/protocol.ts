@@ -1,7 +1,12 @@
 // What a long job tells whoever started it, and what it hands back: the types between commands/,
 // routes/ and workers/. A session never prints; it sends these events and returns a report.
+import type { CompositeKind } from "../core/adapters/mod.ts";
+import type { MethodComparison } from "../core/baselines/compute.ts";
 import type { RunConfig } from "../core/config.ts";
-import type { FrontReport } from "../core/front/report.ts";
+import type { FrontComparison } from "../core/front/comparison.ts";
+import type { FrontReport, Metric } from "../core/front/report.ts";
+import type { HeldOutReport } from "../core/held_out.ts";
+import type { RewardReport } from "../core/rewards/report.ts";
 import type { NativeLibrary } from "../data/native.ts";
 import type { FormatReport } from "./weight_formats.ts";
 
@@ -35,6 +40,7 @@ export interface StepEvent {
   loss: number; // the aggregated loss
   losses: Record<string, number>; // per dimension
   accuracies: Record<string, number>; // per dimension, 0 … 1
+  metrics?: Record<string, number>; // what else the objective tells, named as in metrics.jsonl
   learningRate: number;
   gradNorm: number;
   tokens: number; // since the start of the run
@@ -62,13 +68,15 @@ export interface FrontEvent {
  * returns (training, `stopped: true`) or throws `signal.reason` (everything else); it must give
  * the event loop a turn between steps, or the signal never reaches it. `env` reads an environment
  * variable, undefined where it is not set. `libtensorflow`: what was found, for a session that may
- * not look or fetch itself.
+ * not look or fetch itself. `graphs`: the folder where weights for generating lie, by default in the
+ * user's cache.
  */
 export interface SessionOptions {
   onEvent: (event: SessionEvent) => void;
   signal: AbortSignal;
   env: (name: string) => string | undefined;
   libtensorflow?: NativeLibrary;
+  graphs?: string;
 }
 
 /** The answer that each of a few preferences λ likes best, for one prompt. */
@@ -85,6 +93,11 @@ export interface TrainReport {
   tokensPerSecond: number;
   losses: Record<string, number>; // per dimension, at the end
   stopped: boolean;
+  /** The model folder that supervised fine-tuning made: a base for what comes next. */
+  model?: string;
+  heldOut?: HeldOutReport;
+  /** How good the reward model is that a run has trained. */
+  rewards?: RewardReport;
   front?: FrontReport;
   samples?: SampleAnswers[];
 }
@@ -92,8 +105,14 @@ export interface TrainReport {
 /** What to evaluate over a λ grid; `dataset` undefined: the run's own test pairs. */
 export interface FrontRequest {
   adapter: string;
+  /** Step of a stored checkpoint of it, in place of the finished adapter. */
+  checkpoint?: number;
   dataset?: string;
-  metric?: "implicit_accuracy" | "expected_reward"; // undefined: what the data can show
+  metric?: Metric; // undefined: what data and adapter can show
+  /** Metric `reward`: what judges the responses, and how they are generated; as in the run. */
+  reward_model?: string;
+  max_new_tokens?: number;
+  rollout_format?: RunConfig["rollout_format"];
   /** Name of the files in the adapter's fronts/, `front` where it is missing. */
   name?: string;
   grid: number; // points per edge of the simplex
@@ -110,6 +129,47 @@ export interface FrontRequest {
 /** A front and the files it was written to. */
 export interface FrontResult {
   report: FrontReport;
+  files: string[];
+  /** Answers to a few of the test prompts, where the measurement made some. */
+  samples: SampleAnswers[];
+}
+
+/** Several fronts side by side, and the files that was written to. */
+export interface ComparisonResult {
+  comparison: FrontComparison;
+  files: string[];
+}
+
+/** Baselines to train beside a run. */
+export interface BaselinesRequest {
+  /** Settings of the run that they are compared with: its data, seed and budget are theirs. */
+  template: RunConfig;
+  /** Folder of that run, finished, whose front is compared with theirs; missing: theirs alone. */
+  compared?: string;
+  kinds: CompositeKind[];
+  points: number; // preferences per edge of the simplex, for discrete_policies
+  /** Optimiser steps of each member by kind; missing: those of the template. */
+  steps?: Partial<Record<CompositeKind, number>>;
+  /** Where the new folders lie, `name` leading theirs: `<name>-rewarded_soups`, `<name>-members` … */
+  folder: string;
+  name: string;
+  /** How every front is measured. */
+  front: Omit<FrontRequest, "adapter" | "checkpoint" | "name">;
+}
+
+/** A baseline as an adapter of its own. */
+export interface BaselineAdapter {
+  kind: CompositeKind;
+  adapter: string; // folder
+  members: string[]; // folders of the runs
+}
+
+/** What training baselines hands back; `stopped`: ended early by the signal, all saved. */
+export interface BaselinesReport {
+  stopped: boolean;
+  trainedNow: number; // members that this session trained, or went on training
+  baselines: BaselineAdapter[]; // none where stopped
+  comparison?: MethodComparison; // the run first, where there was one to compare with
   files: string[];
 }
 

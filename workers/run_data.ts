@@ -69,18 +69,20 @@ export async function evaluationOf(
   return (context) => pairEvaluation(pairs, context);
 }
 
-function loadTraining(config: RunConfig): Promise<PreferenceDataset> {
+/** All rows that a configuration names, those that it holds out among them. */
+export function loadTraining(config: RunConfig): Promise<PreferenceDataset> {
   const wanted = config.dimensions?.split(",").map((name) => name.trim());
   return loadDataset(config.dataset, wanted && { dimensions: wanted });
 }
 
-function split(all: PreferenceDataset, { seed }: RunConfig) {
+/** Rows to train on and rows held out, by prompt. */
+export function split(all: PreferenceDataset, { seed }: RunConfig) {
   return splitByPrompt(all, { share: HELD_OUT, seed });
 }
 
 /** Training pairs as tokens, with notices of what there is to know about them. */
 export function tokenizeTraining(
-  rows: RunRows,
+  rows: Pick<RunRows, "train">,
   { base, config, options }: { base: Base; config: RunConfig; options: SessionOptions },
 ): TokenizedPair[] {
   const { pairs, dropped } = tokenizePairs(base.tokenizer, rows.train, {

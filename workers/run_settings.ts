@@ -1,10 +1,10 @@
 // The settings of a run out of what was given, over a preset, over the schema's defaults: the same
 // for the command line (commands/run_config.ts) and for a run asked for over HTTP (new_run.ts).
-import { presets, RunConfig } from "../core/config.ts";
+import { builtinPresets, presets, RunConfig } from "../core/config.ts";
 import { InputError } from "../core/errors.ts";
 
 /**
- * The whole configuration. Without a named preset, the built-in world gets the preset `builtin`.
+ * The whole configuration. Without a named preset, a run in the built-in world gets the one of its objective.
  * `label` says how a setting is called where it was given: `--dataset` or `dataset`.
  * Throws InputError for an unknown preset, settings outside the schema, and a run of an own model
  * or data set that lacks one of model_name_or_path, dataset and output_dir.
@@ -25,7 +25,8 @@ function presetValues(
   preset: string | undefined,
 ): Partial<RunConfig> {
   const model = given.model_name_or_path ?? "builtin";
-  const name = preset ?? (model === "builtin" ? "builtin" : undefined);
+  const objective = RunConfig.shape.objective.safeParse(given.objective).data ?? "dpo";
+  const name = preset ?? (model === "builtin" ? builtinPresets[objective] : undefined);
   if (name === undefined) return {};
   const found = Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (found) return found.values;
@@ -41,7 +42,11 @@ function requireOwnRun(
   { preset, label }: { preset?: string; label: (setting: string) => string },
 ): void {
   const own = (key: string) => given[key] !== undefined && given[key] !== "builtin";
-  if (preset === "builtin" || !(own("model_name_or_path") || own("dataset"))) return;
+  const builtin: string[] = Object.values(builtinPresets);
+  if (
+    (preset !== undefined && builtin.includes(preset)) ||
+    !(own("model_name_or_path") || own("dataset"))
+  ) return;
   const wanted = {
     model_name_or_path: "a model folder, hub id or .gguf file",
     dataset: "preference files",

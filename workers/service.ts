@@ -3,8 +3,9 @@
 // Everything here crosses a MessagePort, so it is plain data; the same schemas make the OpenAPI
 // document. Nothing in this file computes.
 import { z } from "zod";
-import { RunSettings } from "../core/config.ts";
-import type { FrontReport } from "../core/front/report.ts";
+import { RunConfig, RunSettings } from "../core/config.ts";
+import type { FrontComparison } from "../core/front/comparison.ts";
+import { type FrontReport, type Metric, metrics } from "../core/front/report.ts";
 import { AdapterId } from "../data/store/adapter_id.ts";
 import type { AdapterDetails, AdapterSummary } from "../data/store/adapter_summary.ts";
 import type { Job, StoredEvent } from "../data/store/job.ts";
@@ -17,8 +18,22 @@ export { Job, JobState } from "../data/store/job.ts";
 /** What `GET /front` needs to know to evaluate. */
 export const FrontJob = z.strictObject({
   adapter: AdapterId,
-  metric: z.enum(["implicit_accuracy", "expected_reward"]).optional().describe(
+  checkpoint: z.number().int().nonnegative().optional().describe(
+    "step of a stored checkpoint, in place of the finished adapter",
+  ),
+  metric: z.enum(Object.keys(metrics) as [Metric, ...Metric[]]).optional().describe(
     "what the values are; default: what the adapter's data can show",
+  ),
+  reward_model: z.string().max(2000).optional().describe(
+    "metric reward: what judges the responses, `helpful=a,harmless=b` or one source for all: the name " +
+      "of a trained reward model, a path among the server's files, a hub id, or `builtin`; default: " +
+      "as in the adapter's run",
+  ),
+  max_new_tokens: z.number().int().min(1).max(4096).optional().describe(
+    "metric reward: longest response, in tokens; default: as in the adapter's run",
+  ),
+  rollout_format: RunConfig.shape.rollout_format.unwrap().optional().describe(
+    "metric reward: how frozen weights are held for generating; default: as in the adapter's run",
   ),
   grid: z.number().int().min(2).max(1001).default(11).describe("points per edge of the simplex"),
   limit: z.number().int().positive().optional().describe("most test pairs per dimension"),
@@ -28,6 +43,13 @@ export const FrontJob = z.strictObject({
   seed: z.number().int().min(0).max(2 ** 32 - 1).default(42).describe("seed of the bootstrap"),
 });
 export type FrontJob = z.infer<typeof FrontJob>;
+
+/** Fronts on the same axes: of several adapters, or of one at the steps of its training. */
+export const FigureRequest = FrontJob.omit({ checkpoint: true }).extend({
+  view: z.enum(["comparison", "evolution"]),
+  compare: z.array(AdapterId).max(7).describe("adapters beside `adapter`; none for an evolution"),
+});
+export type FigureRequest = z.infer<typeof FigureRequest>;
 
 /** One line of a job's history: `seq` rises by 1, so that a client can go on where it stopped. */
 export type JobEvent = StoredEvent<SessionEvent>;
@@ -54,7 +76,19 @@ export type ModelSummary = z.infer<typeof ModelSummary>;
 
 /** A front out of the store, or the job that measures it. */
 export type FrontAnswer =
-  | { type: "front"; report: FrontReport; svg: string; csv: string }
+  | {
+    type: "front";
+    report: FrontReport;
+    svg: string;
+    csv: string;
+    /** How the rewards behind the points are spread, where they are rewards. */
+    rewards?: { svg: string; csv: string };
+  }
+  | { type: "job"; job: Job };
+
+/** Fronts on the same axes, or the first job of those that measure what is missing. */
+export type FigureAnswer =
+  | { type: "figure"; comparison: FrontComparison; svg: string; csv: string }
   | { type: "job"; job: Job };
 
 /** Numbers for /metrics; the keys are Prometheus names without prefix. */
@@ -68,6 +102,8 @@ export interface Service {
   listModels(): Promise<ModelSummary[]>;
   /** The stored front of exactly these settings, or a job (an equal one already waiting is reused). */
   front(request: FrontJob): Promise<FrontAnswer>;
+  /** The same of several fronts; where some are not stored, each has a job. */
+  figure(request: FigureRequest): Promise<FigureAnswer>;
   createRun(request: CreateRun): Promise<Job>; // InputError, ConflictError where the name is taken
   listJobs(): Promise<Job[]>; // newest first
   getJob(id: string): Promise<Job>; // NotFoundError

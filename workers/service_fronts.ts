@@ -5,27 +5,37 @@ import type { RunConfig } from "../core/config.ts";
 import { findFront, type StoredFront } from "../data/store/front_lookup.ts";
 import { frontName } from "../data/store/front_settings.ts";
 import type { Job } from "../data/store/job.ts";
-import { frontSettings } from "./front_settings.ts";
+import { frontSettings, type WantedFront } from "./front_settings.ts";
+import type { Places } from "./permissions.ts";
 import type { FrontRequest } from "./protocol.ts";
+import { resolveRewards } from "./reward_names.ts";
 import type { FrontJob } from "./service.ts";
 
-/** The stored front of exactly these settings, or null; `folder`: of the adapter. */
-export async function storedFront(
+/** What a request wants, with the adapter and the reward models by where they lie. */
+export async function wantedFront(
   { adapter: _, ...wanted }: FrontJob,
-  folder: string,
-): Promise<StoredFront | null> {
-  return await findFront(folder, await frontSettings({ ...wanted, adapter: folder }));
-}
-
-/** The session that measures it, on the engine that the adapter was trained with. */
-export async function frontRequest(
-  { adapter: _, ...wanted }: FrontJob,
-  { folder, run }: { folder: string; run: RunConfig },
-): Promise<FrontRequest> {
-  const settings = await frontSettings({ ...wanted, adapter: folder });
+  { folder, places }: { folder: string; places: Pick<Places, "runs" | "files"> },
+): Promise<WantedFront> {
+  const { reward_model } = wanted;
   return {
     ...wanted,
     adapter: folder,
+    ...reward_model !== undefined && {
+      reward_model: await resolveRewards(places, reward_model),
+    },
+  };
+}
+
+/** The stored front of exactly these settings, or null. */
+export async function storedFront(wanted: WantedFront): Promise<StoredFront | null> {
+  return await findFront(wanted.adapter, await frontSettings(wanted));
+}
+
+/** The session that measures it, on the engine that the adapter was trained with. */
+export async function frontRequest(wanted: WantedFront, run: RunConfig): Promise<FrontRequest> {
+  const settings = await frontSettings(wanted);
+  return {
+    ...wanted,
     name: frontName(settings),
     engine: run.engine,
     threads: run.threads,

@@ -136,7 +136,7 @@ function createShard(port: MessagePort): ShardMethods {
     async forward({ packs, preferences, version }) {
       const policy = upToDate(opened(trained), version);
       trace = await forwardPacks(policy, packs, preferences, showLife);
-      return trace.logProbs;
+      return trace.values;
     },
 
     async backward(slopes) {

@@ -173,13 +173,13 @@ function shardedPass(
         return own.length === 0 ? [] : [{ ...member, packs: own }];
       });
       const version = await publish();
-      const logProbs = sum(
+      const values = sum(
         await Promise.all(busy.map(({ shard, packs }) => {
           return shard.call("forward", { packs, preferences, version });
         })),
       );
       return {
-        logProbs,
+        values,
         dispose: () => busy.forEach(({ shard }) => shard.call("drop").catch(() => {})),
         async backward(slopes) {
           await Promise.all(busy.map(({ shard }) => shard.call("backward", slopes)));

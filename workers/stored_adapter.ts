@@ -1,23 +1,34 @@
 // A stored adapter brought back to use: its kind with its settings, its parameters, and whether a
 // base model is the one that it was trained on. Used wherever one is opened: fronts, chat, training.
 import type { Adapter } from "../core/adapters/adapter.ts";
-import { adapters } from "../core/adapters/mod.ts";
+import { storedAdapters } from "../core/adapters/mod.ts";
 import type { StoredParameters } from "../core/adapters/parameters.ts";
-import { RunConfig } from "../core/config.ts";
 import { InputError } from "../core/errors.ts";
-import { toFloat32 } from "../core/models/safetensors.ts";
+import { float32Tensor, toFloat32 } from "../core/models/safetensors.ts";
 import type { AdapterConfig } from "../data/store/adapter_config.ts";
 import type { Tensors } from "../data/store/tensors.ts";
 
-/** The adapter that a stored configuration describes; its parameters are stored beside it. */
+/**
+ * The adapter that a stored configuration describes; its parameters are stored beside it. Throws
+ * InputError for a kind that is not in the table, and for members that its kind does not take.
+ */
 export function restoreAdapter(
-  { adapter, lora_r, lora_alpha, dimensions }: AdapterConfig,
+  { adapter, lora_r, lora_alpha, lora_scaling_factor, dimensions, members = [] }: AdapterConfig,
 ): Adapter {
-  return adapters[RunConfig.shape.adapter.parse(adapter)]({
+  const create = Object.hasOwn(storedAdapters, adapter) ? storedAdapters[adapter] : undefined;
+  if (create === undefined) {
+    throw new InputError(
+      `Cannot use the adapter: expected a kind among ${Object.keys(storedAdapters).join(", ")}, ` +
+        `got ${JSON.stringify(adapter.slice(0, 40))}`,
+    );
+  }
+  return create({
     rank: lora_r,
     objectives: dimensions.length,
     alpha: lora_alpha,
     init: "gaussian",
+    scalingFactor: lora_scaling_factor,
+    members,
   });
 }
 
@@ -27,6 +38,13 @@ export function fromTensors(tensors: Tensors): StoredParameters {
     Object.entries(tensors).map((
       [name, tensor],
     ) => [name, { shape: tensor.shape, values: toFloat32(tensor) }]),
+  );
+}
+
+/** Parameters, or moments, as files hold them. */
+export function toTensors(parameters: StoredParameters): Tensors {
+  return Object.fromEntries(
+    [...parameters].map(([name, { shape, values }]) => [name, float32Tensor(shape, values)]),
   );
 }
 

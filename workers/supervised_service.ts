@@ -1,6 +1,8 @@
 // The Service as the supervisor answers it to the web Worker: adapters and fronts out of the store,
 // runs and fronts that are to be computed as jobs, and what is loaded out of the chat Worker.
+import { basename } from "node:path";
 import { BusyError, ConflictError } from "../core/errors.ts";
+import { compareFronts } from "../core/front/comparison.ts";
 import { BuiltinModel } from "../data/builtin/mod.ts";
 import { statOrNull } from "../data/files.ts";
 import {
@@ -16,8 +18,9 @@ import type { JobQueue } from "./job_queue.ts";
 import { newRun } from "./new_run.ts";
 import type { Places } from "./permissions.ts";
 import type { SessionEvent } from "./protocol.ts";
-import type { ChatService, Gauges, ModelSummary, Service } from "./service.ts";
-import { equalFrontJob, storedFront } from "./service_fronts.ts";
+import { comparedParts, figures, namedFronts, stepParts } from "./front_figures.ts";
+import type { ChatService, FrontJob, Gauges, ModelSummary, Service } from "./service.ts";
+import { equalFrontJob, storedFront, wantedFront } from "./service_fronts.ts";
 
 /** What the service is made of. */
 export interface ServiceParts {
@@ -46,6 +49,13 @@ export function createService(
     const created = store.create(job);
     queue.wake();
     return store.get(created.id);
+  }
+
+  /** The job that measures a front: the one that waits or runs already, or a new one. */
+  function measure(request: FrontJob): Job {
+    const { adapter } = request;
+    return equalFrontJob(request, store.active(adapter)) ??
+      enqueue({ kind: "front", adapter, request });
   }
 
   return {
@@ -81,11 +91,31 @@ export function createService(
 
     async front(request) {
       const folder = await resolveAdapter(runs, request.adapter);
-      const stored = await storedFront(request, folder);
+      const stored = await storedFront(await wantedFront(request, { folder, places }));
       if (stored !== null) return { type: "front", ...stored };
-      const waiting = equalFrontJob(request, store.active(request.adapter));
-      const { adapter } = request;
-      return { type: "job", job: waiting ?? enqueue({ kind: "front", adapter, request }) };
+      return { type: "job", job: measure(request) };
+    },
+
+    async figure({ view, compare, ...request }) {
+      const folder = await resolveAdapter(runs, request.adapter);
+      const others: string[] = [];
+      for (const id of compare) others.push(await resolveAdapter(runs, id));
+      const wanted = await wantedFront(request, { folder, places });
+      const parts = view === "evolution"
+        ? await stepParts(wanted)
+        : await comparedParts(wanted, others);
+      const [first] = parts.filter(({ report }) => report === null).map(({ adapter, checkpoint }) =>
+        measure({
+          ...request,
+          adapter: basename(adapter),
+          ...checkpoint !== undefined && { checkpoint },
+        })
+      );
+      if (first !== undefined) return { type: "job", job: first };
+      const comparison = compareFronts(namedFronts(parts));
+      const { comparisonCsv } = await import("../core/front/render.ts");
+      const svg = await figures[view](comparison);
+      return { type: "figure", comparison, svg, csv: comparisonCsv(comparison) };
     },
 
     async createRun(asked) {

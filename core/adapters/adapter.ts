@@ -7,8 +7,9 @@ import type { Random } from "../random.ts";
 export interface AdapterOptions {
   rank: number; // k: rank shared by all preferences
   objectives: number; // M
-  alpha: number; // scale, divided by k + M
+  alpha: number; // scale, divided by the width of the factors
   init: "orthonormal" | "gaussian";
+  scalingFactor?: number; // fixed factor before λ; 0 or missing: learned
 }
 
 export interface ParameterValues {

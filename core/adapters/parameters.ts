@@ -6,10 +6,13 @@ import { InputError } from "../errors.ts";
 import { Random } from "../random.ts";
 import type { Adapter, ParameterValues } from "./adapter.ts";
 
-/** Parameters of one block: `tensors[i]` is named `names[i]`; maps × parameterNames, in that order. */
+/**
+ * Trained tensors of one block, `tensors[i]` named `names[i]`: those of its adapted maps, maps ×
+ * parameterNames in that order; or, where `maps` is empty, any others, such as a head's.
+ */
 export interface BlockParameters {
   maps: string[]; // adapted maps of the block, in the order of blockMaps
-  names: string[]; // "model.layers.0.self_attn.q_proj.V" …
+  names: string[]; // "model.layers.0.self_attn.q_proj.V", "score.weight" …
   tensors: tf.Tensor[];
 }
 

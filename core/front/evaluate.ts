@@ -3,7 +3,8 @@
 // and core/front/report.
 // Source: Rafailov et al. 2023 (implicit reward β·log π/π_ref); panacea.md, Evaluation.
 import type { Scorer } from "../policy.ts";
-import { implicitMargin, prefers } from "../objectives/dpo.ts";
+import { prefers } from "../objectives/bradley_terry.ts";
+import { implicitMargin } from "../objectives/dpo.ts";
 import type { TokenizedPair } from "../text/example.ts";
 import { packSequences, type Sequence } from "../text/pack.ts";
 import type { Outcomes } from "./bootstrap.ts";

@@ -6,6 +6,8 @@ import { domain, type Pair, within } from "./axes.ts";
 import { placeLabels } from "./labels.ts";
 import { dimensionColour, INK, mixedColour, MUTED } from "./palette.ts";
 import { type FrontReport, metrics } from "./report.ts";
+import type { Shape } from "./shapes.ts";
+import type { Size } from "./sheet.ts";
 
 const MARGINS = { marginLeft: 64, marginRight: 24, marginTop: 30, marginBottom: 52 };
 const FONT_SIZE = 13;
@@ -14,13 +16,8 @@ const FONT_SIZE = 13;
 export interface Series {
   name: string;
   colour: string;
+  shape: Shape;
   report: FrontReport;
-}
-
-/** Width and height in pixels. */
-export interface Size {
-  width: number;
-  height: number;
 }
 
 /** A panel's SVG group, and whether it marks the reference point. */
@@ -41,8 +38,8 @@ interface DrawnPoint {
 
 /**
  * Two dimensions of a front against each other, as SVG: points coloured by λ with their intervals,
- * the exact front, the reference point where it lies near, and `others` in one colour each. With
- * two dimensions in all, lines follow λ and the two ends are named.
+ * the exact front, the model without adapter, the reference point where it lies near, and `others`
+ * in one colour each. With two dimensions in all, lines follow λ and the two ends are named.
  */
 export function pairPanel(
   report: FrontReport,
@@ -51,7 +48,10 @@ export function pairPanel(
   const { x, y } = pair;
   const joined = report.dimensions.length === 2;
   const points = pointsOf(report, pair);
-  const series = others.map(({ colour, report }) => ({ colour, points: pointsOf(report, pair) }));
+  const series = others.map(({ report, ...style }) => ({
+    ...style,
+    points: pointsOf(report, pair),
+  }));
   const exact = (report.exact?.points ?? []).map(({ values }) => ({
     x: values[x] ?? NaN,
     y: values[y] ?? NaN,
@@ -60,13 +60,17 @@ export function pairPanel(
     x: report.indicators.referencePoint[x] ?? NaN,
     y: report.indicators.referencePoint[y] ?? NaN,
   };
+  const initial = report.initial
+    ? [{ x: report.initial[x] ?? NaN, y: report.initial[y] ?? NaN }]
+    : [];
   const ranges = [points, ...series.map(({ points }) => points)].flat();
+  const marked = [...exact, ...initial];
   const xDomain = domain(
-    [...ranges.flatMap((p) => [p.xLow, p.xHigh]), ...exact.map((p) => p.x)],
+    [...ranges.flatMap((p) => [p.xLow, p.xHigh]), ...marked.map((p) => p.x)],
     reference.x,
   );
   const yDomain = domain(
-    [...ranges.flatMap((p) => [p.yLow, p.yHigh]), ...exact.map((p) => p.y)],
+    [...ranges.flatMap((p) => [p.yLow, p.yHigh]), ...marked.map((p) => p.y)],
     reference.y,
   );
   // A reference point far from the points is left out rather than squeezing them together.
@@ -77,7 +81,7 @@ export function pairPanel(
     joined ? [Plot.line(rows, { ...at, ...options })] : [];
   const labels = joined
     ? placeLabels(endsOf(report, points), {
-      lines: [points, exact, ...series.map(({ points }) => points), [reference]],
+      lines: [points, exact, ...series.map(({ points }) => points), initial, [reference]],
       domain: { x: xDomain, y: yDomain },
       frame: {
         width: size.width - MARGINS.marginLeft - MARGINS.marginRight,
@@ -92,13 +96,15 @@ export function pairPanel(
     marks: [
       ...line(exact, { stroke: MUTED, strokeDasharray: "5 4" }),
       ...(joined ? [] : [Plot.dot(exact, { ...at, stroke: "#9aa5b1", r: 3, symbol: "diamond" })]),
-      ...series.flatMap(({ colour, points }) => [
+      ...series.flatMap(({ colour, shape, points }) => [
+        ...errorBars(points, { stroke: colour, strokeOpacity: 0.25, strokeWidth: 1 }),
         ...line(points, { stroke: colour, strokeOpacity: 0.6 }),
-        Plot.dot(points, { ...at, stroke: colour, fill: "white", r: 3 }),
+        Plot.dot(points, { ...at, stroke: colour, fill: "white", r: 3, symbol: shape }),
       ]),
-      ...errorBars(points),
+      ...errorBars(points, { stroke: "colour", strokeOpacity: 0.4, strokeWidth: 1.2 }),
       ...line(points, { stroke: "#9aa5b1", strokeWidth: 1.2 }),
       Plot.dot(points, { ...at, fill: "colour", stroke: "white", r: 5.5 }),
+      Plot.dot(initial, { ...at, symbol: "plus", stroke: INK, strokeWidth: 2, r: 5 }),
       ...(referenceShown
         ? [Plot.dot([reference], { ...at, symbol: "times", stroke: INK, r: 5 })]
         : []),
@@ -152,8 +158,9 @@ export function valuesPanel(
   return { svg, referenceShown };
 }
 
-function errorBars(points: DrawnPoint[]): Plot.Markish[] {
-  const style = { stroke: "colour", strokeOpacity: 0.4, strokeWidth: 1.2 };
+/** Both intervals of every point; none where no intervals were computed. */
+function errorBars(all: DrawnPoint[], style: Plot.RuleXOptions & Plot.RuleYOptions) {
+  const points = all.filter(({ xLow, xHigh, yLow, yHigh }) => xLow < xHigh || yLow < yHigh);
   return [
     Plot.ruleY(points, { y: "y", x1: "xLow", x2: "xHigh", ...style }),
     Plot.ruleX(points, { x: "x", y1: "yLow", y2: "yHigh", ...style }),
@@ -183,7 +190,8 @@ function endsOf(report: FrontReport, points: DrawnPoint[]) {
   });
 }
 
-function plot(size: Size, options: Plot.PlotOptions): string {
+/** An Observable Plot as an SVG group, with our margins and axes. */
+export function plot(size: Size, options: Plot.PlotOptions): string {
   // linkedom declares its window without a document, which it has.
   const { document } = parseHTML("<html><body></body></html>") as unknown as {
     document: Plot.PlotOptions["document"];

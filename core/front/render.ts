@@ -1,8 +1,11 @@
 // A front report for people and spreadsheets: a table for the terminal, CSV, and (svg.ts) a
 // picture. Last stop of core/front; nothing is computed here that the report does not hold.
+import type { FrontComparison } from "./comparison.ts";
+import { csvText } from "./csv.ts";
 import { exactShare, type FrontReport, metrics } from "./report.ts";
 
-export { frontSvg } from "./svg.ts";
+export { distributionsCsv, distributionsSvg, hasDistributions } from "./distribution_svg.ts";
+export { comparisonSvg, evolutionSvg, frontSvg } from "./svg.ts";
 
 /** The report as text for a terminal of fixed-width characters; ends with a line feed. */
 export function frontTable(report: FrontReport): string {
@@ -51,16 +54,30 @@ export function frontTable(report: FrontReport): string {
  * The points as CSV (RFC 4180, line feeds): `lambda_<dimension>` for each weight, then each
  * dimension's value, `<dimension>_low` and `<dimension>_high`, in full precision.
  */
-export function frontCsv({ dimensions, points }: FrontReport): string {
-  const header = [
+export function frontCsv(report: FrontReport): string {
+  return csvText([csvHeader(report.dimensions), ...csvRows(report)]);
+}
+
+/** The points of every compared front as CSV: its name in the column `front`, then as `frontCsv`. */
+export function comparisonCsv({ fronts, reports, dimensions }: FrontComparison): string {
+  const rows = reports.flatMap((report, i) =>
+    csvRows(report).map((row) => [fronts[i]?.name ?? "", ...row])
+  );
+  return csvText([["front", ...csvHeader(dimensions)], ...rows]);
+}
+
+function csvHeader(dimensions: string[]): string[] {
+  return [
     ...dimensions.map((name) => `lambda_${name}`),
     ...dimensions.flatMap((name) => [name, `${name}_low`, `${name}_high`]),
   ];
-  const rows = points.map(({ preference, values, low, high }) => [
+}
+
+function csvRows({ points }: FrontReport): string[][] {
+  return points.map(({ preference, values, low, high }) => [
     ...preference.map(String),
     ...values.flatMap((value, i) => [String(value), String(low[i]), String(high[i])]),
   ]);
-  return [header, ...rows].map((row) => row.map(csvField).join(",") + "\n").join("");
 }
 
 /** A number of any size in about four significant figures. */
@@ -93,8 +110,4 @@ function grid(header: string[], rows: string[][]): string[] {
     widths.map((width) => "─".repeat(width + 2)).join("┼"),
     ...rows.map((row) => line(row).trimEnd()),
   ];
-}
-
-function csvField(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

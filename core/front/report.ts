@@ -5,14 +5,18 @@ import { z } from "zod";
 import { Random } from "../random.ts";
 import { bootstrapMeans, countPrompts, meanOutcomes, type Outcomes } from "./bootstrap.ts";
 import { controlVerdict, type DimensionControl, dimensionControl } from "./controllability.ts";
-import { hypervolume, indicators } from "./indicators.ts";
+import { DimensionDistributions, distributionsOf } from "./distributions.ts";
+import { type FrontPoints, hypervolume, indicators } from "./indicators.ts";
 
-/** What a point's values can be, with the words of the axes. */
+/**
+ * What a point's values can be, with the words of the axes, and whether they are means over
+ * responses that were generated and judged: how these are spread says more than the mean.
+ */
 export const metrics = {
-  implicit_accuracy: { label: "implicit-reward accuracy" },
-  expected_reward: { label: "expected reward" },
-  reward: { label: "mean reward" },
-} satisfies Record<string, { label: string }>;
+  implicit_accuracy: { label: "implicit-reward accuracy", generated: false },
+  expected_reward: { label: "expected reward", generated: false },
+  reward: { label: "mean reward", generated: true },
+} satisfies Record<string, { label: string; generated: boolean }>;
 /** The name of an entry of `metrics`. */
 export type Metric = keyof typeof metrics;
 
@@ -48,6 +52,10 @@ export const FrontReport = z.strictObject({
       "null where even the exact front has nothing above the reference point",
     ),
   }).optional(),
+  initial: numbers().optional().describe("values of the model without adapter, where measured"),
+  distributions: z.array(DimensionDistributions).optional().describe(
+    "how the values behind the points are spread, by dimension; only of rewards",
+  ),
   settings: z.record(z.string(), z.unknown()).describe("what the numbers depend on"),
 });
 export type FrontReport = z.infer<typeof FrontReport>;
@@ -68,6 +76,8 @@ export interface FrontMeasurement {
   /** Per dimension, what each test item gave at each point; items may differ between dimensions. */
   outcomes: Outcomes[]; // (M)
   referencePoint: number[]; // (M), fixed before anything was measured
+  /** Per dimension, what each test item gave of the model without adapter. */
+  initial?: ArrayLike<number>[]; // (M)
   /** The best possible front, where it is known. */
   exact?: { preference: number[]; values: number[] }[];
   settings?: Record<string, unknown>;
@@ -115,6 +125,14 @@ export function summarizeFront(
     controllability,
     verdict: controlVerdict(controllability, { caution: cautionFor(outcomes, resamples) }),
     ...(measurement.exact && { exact: compareExact(measurement.exact, front) }),
+    ...(measurement.initial && {
+      initial: measurement.initial.flatMap((values) => meanOutcomes({ values: [values] })),
+    }),
+    ...(metrics[measurement.metric].generated && {
+      distributions: outcomes.map((outcome, i) =>
+        distributionsOf(outcome, measurement.initial?.[i])
+      ),
+    }),
     settings: { ...measurement.settings, bootstrap: { seed, resamples, level } },
   });
 }
@@ -128,17 +146,20 @@ function cautionFor(outcomes: Outcomes[], resamples: number): string {
 }
 
 type IndicatorSchemas = { [K in keyof typeof indicators]: (typeof indicators)[K]["schema"] };
+type IndicatorValues = { [K in keyof IndicatorSchemas]: z.infer<IndicatorSchemas[K]> };
 
-function indicatorSchemas(): IndicatorSchemas {
+/** The schema of every indicator, by its name. */
+export function indicatorSchemas(): IndicatorSchemas {
   return Object.fromEntries(
     Object.entries(indicators).map(([name, { schema }]) => [name, schema]),
   ) as IndicatorSchemas;
 }
 
-function computeIndicators(front: Parameters<typeof indicators.span.compute>[0]) {
+/** Every indicator of a front, by its name. */
+export function computeIndicators(front: FrontPoints): IndicatorValues {
   return Object.fromEntries(
     Object.entries(indicators).map(([name, { compute }]) => [name, compute(front)]),
-  );
+  ) as IndicatorValues;
 }
 
 function compareExact(
@@ -151,7 +172,7 @@ function compareExact(
 }
 
 function checkShapes(
-  { dimensions, preferences, outcomes, referencePoint, exact = [] }: FrontMeasurement,
+  { dimensions, preferences, outcomes, referencePoint, initial, exact = [] }: FrontMeasurement,
 ): void {
   const m = dimensions.length;
   const n = preferences.length;
@@ -160,12 +181,15 @@ function checkShapes(
     ...preferences,
     ...exact.flatMap(({ preference, values }) => [preference, values]),
   ];
-  if (outcomes.length !== m || vectors.some((vector) => vector.length !== m)) {
+  const sets = [outcomes.length, initial?.length ?? m];
+  if (sets.some((count) => count !== m) || vectors.some((vector) => vector.length !== m)) {
     throw new TypeError(
       `Cannot summarise the front: expected ${m} numbers (${
         dimensions.join(", ")
       }) per preference, ` +
-        `reference point and exact point and ${m} sets of outcomes, got ${outcomes.length} sets ` +
+        `reference point and exact point and ${m} sets of outcomes, got ${
+          sets.join(" and ")
+        } sets ` +
         `and vectors of ${[...new Set(vectors.map((vector) => vector.length))].join(", ")}`,
     );
   }

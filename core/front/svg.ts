@@ -1,15 +1,16 @@
-// The picture of a front as one standalone SVG: title, verdict, legend, and a panel for each pair
-// of dimensions (core/front/panels); one dimension alone gets a row for each report. Colour shows
-// λ: each dimension has a colour, and a point mixes them by its weights.
+// The picture of a front, or of several on the same axes: a panel for each pair of dimensions
+// (core/front/panels); one dimension alone gets a row for each report. Colour shows λ: each
+// dimension has a colour, and a point of the first front mixes them by its weights; further fronts
+// have one colour and shape each.
 import { pairsOf } from "./axes.ts";
-import { dimensionColour, INK, mixedColour, MUTED, seriesColour } from "./palette.ts";
-import { pairPanel, type Series, type Size, valuesPanel } from "./panels.ts";
+import type { FrontComparison } from "./comparison.ts";
+import { dimensionColour, INK, mixedColour, MUTED, seriesColour, stepColour } from "./palette.ts";
+import { pairPanel, type Series, valuesPanel } from "./panels.ts";
 import { exactShare, type FrontReport } from "./report.ts";
+import { seriesShape, shapePath } from "./shapes.ts";
+import { drawSheet, type LegendItem, listed, shortened, type Size } from "./sheet.ts";
 
-const FONT = "Inter, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif";
-const MARGIN = 28;
-const ROW_GAP = 14;
-const LETTER = 7.3; // pixels, an upper estimate of a letter's mean width
+const LONGEST_NAME = 40;
 
 /**
  * The report as an SVG document on a white background, without scripts or outside references.
@@ -21,33 +22,92 @@ export function frontSvg(
   { series = [] }: { series?: FrontReport[] } = {},
 ): string {
   for (const other of series) checkComparable(report, other);
-  const others = series.map((other, i) => ({
-    name: shortened(other.adapter, 40),
+  const others = series.map((other, i): Series => ({
+    name: shortened(other.adapter, LONGEST_NAME),
     colour: seriesColour(i),
+    shape: seriesShape(i),
     report: other,
   }));
+  const name = shortened(report.adapter, LONGEST_NAME);
+  return draw(report, {
+    name,
+    others,
+    title: `Front of ${name}: ${listed(report.dimensions)}`,
+    lines: [report.verdict, figuresOf(report)],
+  });
+}
+
+/** Fronts on the same axes, the first one's points coloured by λ (figure 4, left, of the paper). */
+export function comparisonSvg(comparison: FrontComparison): string {
+  return drawCompared(comparison, {
+    title: "Fronts side by side",
+    colourOf: (i) => seriesColour(i - 1),
+    shapeOf: (i) => seriesShape(i - 1),
+  });
+}
+
+/**
+ * One adapter's front at several steps of its training, the last one leading (figure 4, right):
+ * the others grow darker with the steps. `comparison.fronts` go from the last step to the first.
+ */
+export function evolutionSvg(comparison: FrontComparison): string {
+  const last = comparison.reports.length;
+  return drawCompared(comparison, {
+    title: `Front of ${shortened(comparison.reports[0]?.adapter ?? "", LONGEST_NAME)} as it grew`,
+    colourOf: (i) => stepColour(last < 3 ? 0 : 1 - (i - 1) / (last - 2)),
+    shapeOf: () => "circle",
+  });
+}
+
+function drawCompared(
+  comparison: FrontComparison,
+  { title, colourOf, shapeOf }: {
+    title: string;
+    colourOf: (i: number) => string;
+    shapeOf: (i: number) => Series["shape"];
+  },
+): string {
+  const [report, ...rest] = comparison.reports;
+  if (report === undefined) {
+    throw new TypeError("Cannot draw fronts: expected at least one, got none");
+  }
+  const names = namesOf(comparison);
+  const others = rest.map((other, i): Series => ({
+    name: names[i + 1] ?? "",
+    colour: colourOf(i + 1),
+    shape: shapeOf(i + 1),
+    report: other,
+  }));
+  return draw(report, {
+    name: names[0] ?? "",
+    others,
+    title: `${title}: ${listed(comparison.dimensions)}`,
+    lines: [volumesOf(comparison)],
+  });
+}
+
+function draw(
+  report: FrontReport,
+  { name, others, title, lines }: {
+    name: string;
+    others: Series[];
+    title: string;
+    lines: string[];
+  },
+): string {
   const pairs = pairsOf(report.dimensions.length);
   const size = panelSize(pairs.length, others.length);
-  const name = shortened(report.adapter, 40);
   const panels = pairs.length === 0
     ? [valuesPanel(report, { name, others, size })]
     : pairs.map((pair) => pairPanel(report, { pair, others, size }));
-  const columns = Math.min(3, panels.length);
-  const rows = Math.ceil(panels.length / columns);
-  const width = columns * size.width + 2 * MARGIN - 8;
   const referenceShown = panels.some((panel) => panel.referenceShown);
-  const items = legend(report, { others, referenceShown });
-  const head = heading(report, items, width - 2 * MARGIN);
-  const height = head.height + rows * (size.height + ROW_GAP);
-  const placed = panels.map((panel, i) => {
-    const x = MARGIN - 8 + (i % columns) * size.width;
-    const y = head.height + Math.floor(i / columns) * (size.height + ROW_GAP);
-    return `<g transform="translate(${x} ${y})">${panel.svg}</g>`;
+  return drawSheet({
+    title,
+    lines,
+    legend: legend(report, { name, others, referenceShown }),
+    panels: panels.map(({ svg }) => svg),
+    size,
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
-    `viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="13" fill="${INK}" ` +
-    `color="${INK}" role="img"><title>${escaped(titleOf(report))}</title>` +
-    `<rect width="100%" height="100%" fill="white"/>${head.svg}${placed.join("")}</svg>\n`;
 }
 
 function panelSize(pairs: number, others: number): Size {
@@ -55,51 +115,9 @@ function panelSize(pairs: number, others: number): Size {
   return { width: 720, height: pairs === 1 ? 500 : 120 + 44 * (1 + others) };
 }
 
-/** Title, verdict, figures and legend as SVG, `height` tall. */
-function heading(
-  report: FrontReport,
-  items: LegendItem[],
-  width: number,
-): { svg: string; height: number } {
-  let y = MARGIN + 14;
-  const title = shortened(titleOf(report), width / 10.5);
-  const parts = [
-    `<text x="${MARGIN}" y="${y}" font-size="18" font-weight="600">${escaped(title)}</text>`,
-  ];
-  y += 6;
-  const columns = width / LETTER;
-  for (
-    const line of [...wrapped(report.verdict, columns), ...wrapped(figuresOf(report), columns)]
-  ) {
-    y += 19;
-    parts.push(`<text x="${MARGIN}" y="${y}" fill="${MUTED}">${escaped(line)}</text>`);
-  }
-  if (items.length > 0) y += 27;
-  let x = 0;
-  for (const { mark, markWidth, text } of items) {
-    const itemWidth = markWidth + 8 + LETTER * text.length;
-    if (x > 0 && x + itemWidth > width) {
-      x = 0;
-      y += 20;
-    }
-    parts.push(
-      `<g transform="translate(${MARGIN + x} ${y})">${mark}` +
-        `<text x="${markWidth + 8}">${escaped(text)}</text></g>`,
-    );
-    x += itemWidth + 16;
-  }
-  return { svg: parts.join(""), height: y + 14 };
-}
-
-interface LegendItem {
-  mark: string;
-  markWidth: number;
-  text: string;
-}
-
 function legend(
-  { dimensions, exact }: FrontReport,
-  { others, referenceShown }: { others: Series[]; referenceShown: boolean },
+  { dimensions, exact, initial }: FrontReport,
+  { name, others, referenceShown }: { name: string; others: Series[]; referenceShown: boolean },
 ): LegendItem[] {
   const reference = {
     mark: dimensions.length === 1
@@ -110,27 +128,39 @@ function legend(
   };
   const last = referenceShown ? [reference] : [];
   if (dimensions.length === 1) return last; // its rows carry the names
-  const items = dimensions.length === 2 ? [scale(dimensions)] : dimensions.map((name, i) => ({
-    mark: dot(6, dimensionColour(i)),
-    markWidth: 12,
-    text: `λ on ${name}`,
-  }));
-  if (exact !== undefined) items.push(exactItem(dimensions.length));
-  for (const { name, colour } of others) {
-    const mark =
-      `<circle cx="6" cy="-4" r="4" fill="white" stroke="${colour}" stroke-width="1.5"/>`;
+  // Beside others the coloured points have to be named too.
+  const prefix = others.length > 0 ? `${name}, ` : "";
+  const items = dimensions.length === 2
+    ? [scale(dimensions, prefix)]
+    : dimensions.map((dimension, i) => ({
+      mark: dot(6, dimensionColour(i)),
+      markWidth: 12,
+      text: `${i === 0 ? prefix : ""}λ on ${dimension}`,
+    }));
+  for (const { name, colour, shape } of others) {
+    const mark = `<path transform="translate(6 -4)" d="${shapePath(shape, 4)}" fill="white" ` +
+      `stroke="${colour}" stroke-width="1.5"/>`;
     items.push({ mark, markWidth: 12, text: name });
+  }
+  if (exact !== undefined) items.push(exactItem(dimensions.length));
+  if (initial !== undefined) {
+    const mark = `<path d="M6,-10 v12 m-6,-6 h12" stroke="${INK}" stroke-width="2"/>`;
+    items.push({ mark, markWidth: 12, text: "model without adapter" });
   }
   return [...items, ...last];
 }
 
 /** The colours between the two ends of λ. */
-function scale(dimensions: string[]): LegendItem {
+function scale(dimensions: string[], prefix: string): LegendItem {
   const dots = Array.from(
     { length: 7 },
     (_, k) => dot(6 + 13 * k, mixedColour([k / 6, 1 - k / 6])),
   );
-  return { mark: dots.join(""), markWidth: 91, text: `λ: ${dimensions[1]} to ${dimensions[0]}` };
+  return {
+    mark: dots.join(""),
+    markWidth: 91,
+    text: `${prefix}λ: ${dimensions[1]} to ${dimensions[0]}`,
+  };
 }
 
 function exactItem(m: number): LegendItem {
@@ -152,43 +182,46 @@ function dot(x: number, colour: string): string {
   return `<circle cx="${x}" cy="-4" r="5" fill="${colour}"/>`;
 }
 
-function titleOf({ adapter, dimensions }: FrontReport): string {
-  const names = dimensions.length < 2
-    ? dimensions.join("")
-    : `${dimensions.slice(0, -1).join(", ")} and ${dimensions.at(-1)}`;
-  return `Front of ${shortened(adapter, 40)}: ${names}`;
-}
-
-function figuresOf({ indicators, exact, settings }: FrontReport): string {
-  const reference = indicators.referencePoint.map((value) => Number(value.toPrecision(3)));
-  const { resamples, level } = (settings.bootstrap ?? {}) as { resamples?: number; level?: number };
+function figuresOf(report: FrontReport): string {
+  const { indicators, exact } = report;
   return [
-    `Hypervolume ${Number(indicators.hypervolume.toPrecision(3))} above (${reference.join(", ")})`,
+    `Hypervolume ${short(indicators.hypervolume)} above ${pointText(indicators.referencePoint)}`,
     ...(exact ? [exactShare(exact)] : []),
-    ...(resamples && level ? [`bars: ${100 * level} % bootstrap intervals`] : []),
+    ...barsOf(report),
   ].join("; ");
 }
 
-function wrapped(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else lines.push(word);
-  }
-  return lines;
+/** The hypervolumes over the common reference point, the first one as the measure of the others. */
+function volumesOf(comparison: FrontComparison): string {
+  const names = namesOf(comparison);
+  const volumes = comparison.fronts.map(({ indicators, hypervolumeShare }, i) => {
+    const share = i === 0 || hypervolumeShare === null
+      ? ""
+      : ` (${(100 * hypervolumeShare).toFixed(1)} %)`;
+    return `${names[i]} ${short(indicators.hypervolume)}${share}`;
+  });
+  const [first] = comparison.reports;
+  return [
+    `Hypervolume above ${pointText(comparison.referencePoint)}: ${volumes.join(", ")}`,
+    ...(first ? barsOf(first) : []),
+  ].join("; ");
 }
 
-/** The end of a long name, which for a path is the telling part. */
-function shortened(text: string, most: number): string {
-  const characters = [...text];
-  const kept = Math.floor(most);
-  return characters.length <= kept ? text : `…${characters.slice(1 - kept).join("")}`;
+function barsOf({ settings }: FrontReport): string[] {
+  const { resamples, level } = (settings.bootstrap ?? {}) as { resamples?: number; level?: number };
+  return resamples && level ? [`bars: ${100 * level} % bootstrap intervals`] : [];
 }
 
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+function short(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
+function pointText(point: number[]): string {
+  return `(${point.map(short).join(", ")})`;
+}
+
+function namesOf({ fronts }: FrontComparison): string[] {
+  return fronts.map(({ name }) => shortened(name, LONGEST_NAME));
 }
 
 function checkComparable(report: FrontReport, other: FrontReport): void {

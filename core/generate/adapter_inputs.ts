@@ -1,11 +1,11 @@
-// An adapter's factors as the decoder's graph takes them: for every product of n maps one V (in,
-// n·R) and one block-diagonal U (n·R, out), zero where a map is not adapted. Made once when an adapter
+// An adapter's factors as the decoder's graph takes them: for every product of n maps one Vᵀ (n·R,
+// in) and one block-diagonal U (n·R, out), zero where a map is not adapted. Made once when an adapter
 // is loaded.
 import { InputError } from "../errors.ts";
 import type { ParameterValues } from "../adapters/adapter.ts";
 import type { DecoderConfig } from "../models/config.ts";
 import type { AdapterSource } from "./decoder.ts";
-import { factorPieces, graphNames } from "./graph.ts";
+import { graphNames } from "./graph.ts";
 import { blockProduct, type PlacedMap, type Product, productNames } from "./products.ts";
 
 /** Values of a graph input, row-major. */
@@ -15,8 +15,13 @@ export interface GraphInput {
   values: Float32Array;
 }
 
+/** Columns R of an adapter in the graph, or of none: ONNX Runtime cannot multiply by a stack of 0. */
+export function factorRank(source: AdapterSource | null): number {
+  return source?.adapter.width ?? 1;
+}
+
 /**
- * Lays out an adapter, or none: factors of rank 0. Throws InputError when its parameters do not fit
+ * Lays out an adapter, or none: factors of zeros. Throws InputError when its parameters do not fit
  * the model.
  */
 export function adapterInputs(config: DecoderConfig, source: AdapterSource | null): GraphInput[] {
@@ -38,9 +43,8 @@ function productInputs(
   source: AdapterSource | null,
   known: Set<string>,
 ): GraphInput[] {
-  const width = source?.adapter.width ?? 0; // R
+  const width = factorRank(source); // R
   const rank = product.maps.length * width;
-  const [pieces, pieceWidth] = factorPieces(product.in);
   const V = new Float32Array(product.in * rank);
   const U = new Float32Array(rank * product.out);
   product.maps.forEach((map, m) => {
@@ -48,8 +52,7 @@ function productInputs(
     if (!factors) return;
     factors.V.forEach((value, at) => {
       const [i, r] = [Math.floor(at / width), at % width];
-      const piece = Math.floor(i / pieceWidth);
-      V[(piece * rank + m * width + r) * pieceWidth + i % pieceWidth] = value;
+      V[(m * width + r) * product.in + i] = value;
     });
     for (let r = 0; r < width; r++) {
       const row = factors.U.subarray(r * map.out, (r + 1) * map.out);
@@ -58,8 +61,8 @@ function productInputs(
   });
   const names = graphNames.factors(product.name);
   return [
-    { name: names.V, dims: [pieces, rank, pieceWidth], values: V },
-    { name: names.U, dims: [rank, product.out], values: U },
+    { name: names.V, dims: [rank, 1, product.in], values: V },
+    { name: names.U, dims: [rank, 1, product.out], values: U },
   ];
 }
 

@@ -1,29 +1,32 @@
 // The decoder with its past keys and values, its adapter and the preference of every row as inputs:
 // one ONNX graph for prompts (one sequence, many tokens) and for steps (many sequences, a token
-// each). core/generate/session.ts runs it on ONNX Runtime. Rows of the batch and tokens of the prompt
-// are one axis N, so that every product is one of matrices. Attention takes the past as it lies in
-// the cache and gives back only the new keys and values: nothing of the cache is ever copied.
+// each). core/generate/session.ts runs it on ONNX Runtime. Attention takes the past as it lies in the
+// cache and gives back only the new keys and values: nothing of the cache is ever copied.
+//
+// A step's rows lie on the axis B, not on T, and adapter and attention multiply by stacks of matrices:
+// every row's product is one of a single row. ONNX Runtime reads the other matrix of such a product
+// where it lies, where it would first copy it for more rows; and no row's sums depend on what other
+// rows there are.
 import type { DecoderConfig } from "../models/config.ts";
 import type { WeightFormat } from "./decoder.ts";
 import { GraphBuilder } from "./onnx.ts";
 import { blockProduct, headProduct, type Product, type ProductName } from "./products.ts";
 import { type Bits, BLOCK, codeColumns, hasOffsets } from "./quantize.ts";
-import { blockSumsName, embeddingIsHead, formatBits, type WeightFile } from "./weight_file.ts";
+import { embeddingIsHead, formatBits, type WeightFile } from "./weight_file.ts";
 
-/** Names of the graph's inputs and outputs; B sequences of T tokens, N = B·T, G = H / K. */
+/** Names of the graph's inputs and outputs; B sequences of T tokens, G = H / K. */
 export const graphNames = {
-  ids: "ids", // (N) int32
+  ids: "ids", // (B, T) int32
   positions: "positions", // (B, T) int64
-  headShape: "head_shape", // (4) int64: B, T, H + 2K, headDim
-  mask: "mask", // (B, 1, 1 or G·T, P + T): added to scores of past and new tokens
+  mask: "mask", // (B, 1, 1, T, P + T): added to scores of past and new tokens
   scoreParts: "score_parts", // (2) int64: P, T
-  outputRows: "output_rows", // (O) int32: rows of N whose logits are wanted
-  rowFactors: "row_factors", // (R, N or 1): what the adapter scales its columns by
-  past: (layer: number) => ({ keys: `past_keys_${layer}`, values: `past_values_${layer}` }), // (B, K, P, headDim)
-  /** The adapter's factors of a product of n maps: (pieces, n·R, in/pieces) and (n·R, out). */
+  outputRows: "output_rows", // (O) int32: rows of B·T whose logits are wanted
+  rowFactors: "row_factors", // (B, 1, R): what the adapter scales its columns by
+  past: (layer: number) => ({ keys: `past_keys_${layer}`, values: `past_values_${layer}` }), // (B, K, 1, P, headDim)
+  /** The adapter's factors of a product of n maps: Vᵀ (n·R, 1, in) and U (n·R, 1, out). */
   factors: (product: string) => ({ V: `${product}.V`, U: `${product}.U` }),
-  logits: "logits", // (O, V)
-  present: "present", // (B, layers·2·K, T, headDim): new keys and values of every block in turn
+  logits: "logits", // (O, 1, V)
+  present: "present", // (B, layers·2·K, 1, T, headDim): new keys and values of every block in turn
 } as const;
 
 /** The graph of `config` as an ONNX model whose constants lie in `file` beside it. */
@@ -43,21 +46,20 @@ export function decoderGraph(
     return graph.external(tensor, file);
   };
   const { heads, kvHeads, headDim, vocabSize, normEpsilon } = config;
-  const ids = graph.input(graphNames.ids, "int32", ["N"]);
+  const ids = graph.input(graphNames.ids, "int32", ["B", "T"]);
   const positions = graph.input(graphNames.positions, "int64", ["B", "T"]);
-  const headShape = graph.input(graphNames.headShape, "int64", [4]);
   const scoreParts = graph.input(graphNames.scoreParts, "int64", [2]);
-  const mask = graph.input(graphNames.mask, "float32", ["B", 1, "Q", "L"]);
+  const mask = graph.input(graphNames.mask, "float32", ["B", 1, 1, "T", "L"]);
   const outputRows = graph.input(graphNames.outputRows, "int32", ["O"]);
-  const rowFactors = [graph.input(graphNames.rowFactors, "float32", ["R", "F"])];
+  const rowFactors = [graph.input(graphNames.rowFactors, "float32", ["B", 1, "R"])];
   for (const n of [2, 3]) {
     const copies = Array.from({ length: n }, () => rowFactors[0] ?? "");
-    rowFactors.push(graph.node("Concat", copies, { attributes: { axis: 0 } })); // (n·R, F)
+    rowFactors.push(graph.node("Concat", copies, { attributes: { axis: 2 } })); // (B, 1, n·R)
   }
 
   const bits = formatBits[format];
 
-  /** x (N, in) → x·Wᵀ (N, out) */
+  /** x (…, in) → x·Wᵀ (…, out) */
   function frozenProduct(
     x: string,
     { name, in: width, out }: Product,
@@ -65,17 +67,17 @@ export function decoderGraph(
   ): string {
     const outputs = result === undefined ? undefined : [result];
     if (productBits === undefined) {
-      const inputs = [x, constant(`${name}.weight`)];
-      return graph.node("Gemm", inputs, { outputs, attributes: { transB: 1 } });
+      return multiply(x, constant(`${name}.weight`), { transB: 1 }, outputs);
     }
     const shape = { in: width, bits: productBits };
-    const sums = hasOffsets(shape)
-      ? [graph.node("MatMul", [x, constant(blockSumsName(width))])] // (N, in/32)
-      : [];
-    const inputs = [x, ...sums];
-    const wide = sums.length > 0 ? graph.node("Concat", inputs, { attributes: { axis: 1 } }) : x;
+    let columns = x;
+    if (hasOffsets(shape)) {
+      const blocks = { kernel_shape: [BLOCK], strides: [BLOCK] };
+      const means = graph.node("AveragePool", [x], { attributes: blocks }); // (B, T, in/32)
+      columns = graph.node("Concat", [x, means], { attributes: { axis: 2 } });
+    }
     const parts = ["codes", "scales", "zeros"].map((part) => constant(`${name}.${part}`));
-    return graph.node("MatMulNBits", [wide, ...parts], {
+    return graph.node("MatMulNBits", [columns, ...parts], {
       outputs,
       domain: "com.microsoft",
       attributes: {
@@ -91,79 +93,74 @@ export function decoderGraph(
   /** x·Wᵀ of a block's product and the adapter's increment. */
   function project(x: string, layer: number, productName: ProductName): string {
     const product = blockProduct(config, layer, productName);
-    const { V, U } = graphNames.factors(product.name);
+    const names = graphNames.factors(product.name);
     const n = product.maps.length;
-    const rank = `${n}R`;
-    const [pieces, width] = factorPieces(product.in);
-    const cut = graph.node("Reshape", [x, graph.integers([-1, pieces, width])]);
-    const partial = graph.node("FusedMatMul", [
-      graph.input(V, "float32", [pieces, rank, width]),
-      cut,
-    ], { domain: "com.microsoft", attributes: { transB: 1, transBatchB: 1 } });
-    const low = graph.node("ReduceSum", [partial, graph.integers([0])], {
-      attributes: { keepdims: 0 },
-    }); // (n·R, N)
+    const V = graph.input(names.V, "float32", [`${n}R`, 1, product.in]);
+    const U = graph.input(names.U, "float32", [`${n}R`, 1, product.out]);
+    const low = multiply(x, V, { transB: 1, transBatchB: 1 }); // (B, T, n·R)
     const scaled = graph.node("Mul", [low, rowFactors[n - 1] ?? ""]);
+    const increment = multiply(scaled, U, { transBatchB: 1 });
     const base = frozenProduct(x, product, { productBits: bits?.blocks });
-    return graph.node("Gemm", [scaled, graph.input(U, "float32", [rank, product.out]), base], {
-      attributes: { transA: 1 },
-    }); // (N, out)
+    return graph.node("Add", [base, increment]); // (B, T, out)
   }
 
-  /** (a·bᵀ)·scale or a·b over the last two axes. */
-  function multiply(a: string, b: string, transposed?: { scale: number }): string {
-    if (transposed === undefined) return graph.node("MatMul", [a, b]);
-    return graph.node("FusedMatMul", [a, b], {
-      domain: "com.microsoft",
-      attributes: { transB: 1, alpha: { float: transposed.scale } },
-    });
+  /** Products of the last two axes; `transBatchB` puts the second's first axis next to its last. */
+  function multiply(
+    a: string,
+    b: string,
+    attributes: { transB?: 1; transBatchB?: 1 } = {},
+    outputs?: string[],
+  ): string {
+    return graph.node("FusedMatMul", [a, b], { outputs, attributes, domain: "com.microsoft" });
   }
 
-  function split(x: string, sizes: number[]): string[] {
+  function split(x: string, sizes: number[], axis: number): string[] {
     const outputs = sizes.map((_, i) => `${x}.${i}`);
-    graph.node("Split", [x, graph.integers(sizes)], { outputs, attributes: { axis: 1 } });
+    graph.node("Split", [x, graph.integers(sizes)], { outputs, attributes: { axis } });
     return outputs;
   }
 
-  const swap = { attributes: { perm: [0, 2, 1, 3] } };
   const present: string[] = [];
 
-  /** qkv (N, (H + 2K)·headDim) → (N, H·headDim) */
+  /** qkv (B, T, (H + 2K)·headDim) → (B, T, H·headDim) */
   function attention(qkv: string, layer: number): string {
-    const dims = ["B", kvHeads, "P", headDim];
+    const dims = ["B", kvHeads, 1, "P", headDim];
     const names = graphNames.past(layer);
     const pastKeys = graph.input(names.keys, "float32", dims);
     const pastValues = graph.input(names.values, "float32", dims);
-    const perToken = graph.node("Reshape", [qkv, headShape]); // (B, T, H + 2K, headDim)
-    const perHead = graph.node("Transpose", [perToken], swap); // (B, H + 2K, T, headDim)
-    const [unturned = "", values = ""] = split(perHead, [heads + kvHeads, kvHeads]);
+    const tokens = [0, 0, heads + 2 * kvHeads, headDim];
+    const perToken = graph.node("Reshape", [qkv, graph.integers(tokens)]);
+    const perHead = graph.node("Transpose", [perToken], { attributes: { perm: [0, 2, 1, 3] } });
+    const [unturned = "", plain = ""] = split(perHead, [heads + kvHeads, kvHeads], 1);
     const turned = graph.node(
       "RotaryEmbedding",
       [unturned, positions, constant("cos"), constant("sin")],
       { domain: "com.microsoft" },
-    );
-    const [queries = "", keys = ""] = split(turned, [heads, kvHeads]);
-    present.push(keys, values); // (B, K, T, headDim)
-    // Query heads that share a key head are rows of one product.
-    const grouped = graph.node("Reshape", [queries, graph.integers([0, kvHeads, -1, headDim])]);
-    const scale = headDim ** -0.5;
+    ); // (B, H + K, T, headDim), queries and keys scaled: see weight_file.ts
+    const [queryHeads = "", keyHeads = ""] = split(turned, [heads, kvHeads], 1);
+    /** (B, K·copies, T, headDim) → (B, K, copies, T, headDim) */
+    const grouped = (x: string, copies: number) =>
+      graph.node("Reshape", [x, graph.integers([0, kvHeads, copies, -1, headDim])]);
+    const queries = grouped(queryHeads, heads / kvHeads);
+    const keys = grouped(keyHeads, 1);
+    const values = grouped(plain, 1);
+    present.push(keys, values);
     const scores = graph.node("Concat", [
-      multiply(grouped, pastKeys, { scale }), // (B, K, G·T, P)
-      multiply(grouped, keys, { scale }), // (B, K, G·T, T)
-    ], { attributes: { axis: 3 } });
+      multiply(queries, pastKeys, { transB: 1 }), // (B, K, G, T, P)
+      multiply(queries, keys, { transB: 1 }), // (B, K, G, T, T)
+    ], { attributes: { axis: 4 } });
     const weights = graph.node("Softmax", [graph.node("Add", [scores, mask])], {
-      attributes: { axis: 3 },
+      attributes: { axis: 4 },
     });
     const parts = [`weights_${layer}.past`, `weights_${layer}.new`];
-    graph.node("Split", [weights, scoreParts], { outputs: parts, attributes: { axis: 3 } });
+    graph.node("Split", [weights, scoreParts], { outputs: parts, attributes: { axis: 4 } });
     const [pastWeights = "", newWeights = ""] = parts;
     const mixed = graph.node("Add", [
       multiply(pastWeights, pastValues),
       multiply(newWeights, values),
-    ]); // (B, K, G·T, headDim)
-    const byHead = graph.node("Reshape", [mixed, graph.integers([0, heads, -1, headDim])]);
-    const byToken = graph.node("Transpose", [byHead], swap); // (B, T, H, headDim)
-    return graph.node("Reshape", [byToken, graph.integers([-1, heads * headDim])]);
+    ]); // (B, K, G, T, headDim)
+    const byToken = graph.node("Transpose", [mixed], { attributes: { perm: [0, 3, 1, 2, 4] } });
+    return graph.node("Reshape", [byToken, graph.integers([0, 0, heads * headDim])]);
   }
 
   /** residual + increment, and its norm. */
@@ -198,23 +195,23 @@ export function decoderGraph(
 
   const epsilon = { epsilon: { float: normEpsilon } };
 
-  let residual = embed(); // (N, D)
+  let residual = embed(); // (B, T, D)
   let normed = graph.node("SimplifiedLayerNormalization", [
     residual,
     constant("model.layers.0.input_layernorm.weight"),
   ], { attributes: { axis: -1, ...epsilon } });
   for (let layer = 0; layer < config.layers; layer++) {
-    const mixed = attention(project(normed, layer, "qkv"), layer); // (N, H·headDim)
-    const attended = project(mixed, layer, "mixed"); // (N, D)
+    const mixed = attention(project(normed, layer, "qkv"), layer); // (B, T, H·headDim)
+    const attended = project(mixed, layer, "mixed"); // (B, T, D)
     const norm = `model.layers.${layer}.post_attention_layernorm`;
     [residual, normed] = addAndNorm(residual, attended, norm);
-    const gated = project(normed, layer, "gated"); // (N, 2·mlp)
-    const [gate = "", up = ""] = split(gated, [config.mlpWidth, config.mlpWidth]);
+    const gated = project(normed, layer, "gated"); // (B, T, 2·mlp)
+    const [gate = "", up = ""] = split(gated, [config.mlpWidth, config.mlpWidth], 2);
     const silu = graph.node("QuickGelu", [gate], {
       domain: "com.microsoft",
       attributes: { alpha: { float: 1 } }, // x·sigmoid(x)
     });
-    const next = project(graph.node("Mul", [silu, up]), layer, "down"); // (N, D)
+    const next = project(graph.node("Mul", [silu, up]), layer, "down"); // (B, T, D)
     const last = layer === config.layers - 1;
     [residual, normed] = addAndNorm(
       residual,
@@ -224,12 +221,19 @@ export function decoderGraph(
   }
   graph.node("Concat", present, {
     outputs: [
-      graph.output(graphNames.present, "float32", ["B", present.length * kvHeads, "T", headDim]),
+      graph.output(graphNames.present, "float32", [
+        "B",
+        present.length * kvHeads,
+        1,
+        "T",
+        headDim,
+      ]),
     ],
     attributes: { axis: 1 },
   });
-  const rows = graph.node("Gather", [normed, outputRows]); // (O, D)
-  const result = graph.output(graphNames.logits, "float32", ["O", vocabSize]);
+  const all = graph.node("Reshape", [normed, graph.integers([-1, 1, config.width])]);
+  const rows = graph.node("Gather", [all, outputRows]); // (O, 1, D)
+  const result = graph.output(graphNames.logits, "float32", ["O", 1, vocabSize]);
   frozenProduct(rows, headProduct(config), { productBits: bits?.head, result });
   return graph.encode("decoder");
 }
@@ -240,14 +244,3 @@ export function decoderGraph(
  * half of the logits' error that int8 has, and of all but little of what int4 has on GGUF weights.
  */
 const ROUNDED_ACTIVATIONS = 4;
-
-/**
- * Into how many equal pieces the adapter's first product cuts its input, and how wide they are.
- * ONNX Runtime sums over more inputs than 256 in blocks whose size depends on the number of rows (up to
- * 64) and of threads; shorter sums it takes in one go, so that no row's result depends on others.
- */
-export function factorPieces(width: number): [number, number] {
-  let pieces = 1;
-  while (width % pieces !== 0 || width / pieces > 256) pieces += 1;
-  return [pieces, width / pieces];
-}

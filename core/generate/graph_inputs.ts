@@ -21,16 +21,15 @@ export function promptInputs(
 ): Feeds {
   const count = ids.length;
   const past = length === 0 ? 0 : cache.capacity; // without a past, attention over it is left out
-  const copies = config.heads / config.kvHeads;
-  const mask = promptMask({ length, past, count, copies });
+  const mask = promptMask({ length, past, count });
   return {
     ...pastTensors(config, cache, { slot, rows: 1, past }),
-    ...shapes(config, { rows: 1, count, past }),
-    [graphNames.ids]: new ort.Tensor("int32", ids, [count]),
+    [graphNames.scoreParts]: int64([past, count], [2]),
+    [graphNames.ids]: new ort.Tensor("int32", ids, [1, count]),
     [graphNames.positions]: int64(Array.from(ids, (_, i) => length + i), [1, count]),
-    [graphNames.mask]: new ort.Tensor("float32", mask, [1, 1, copies * count, past + count]),
+    [graphNames.mask]: new ort.Tensor("float32", mask, [1, 1, 1, count, past + count]),
     [graphNames.outputRows]: new ort.Tensor("int32", Int32Array.of(count - 1), [1]),
-    [graphNames.rowFactors]: new ort.Tensor("float32", factors, [factors.length, 1]),
+    [graphNames.rowFactors]: new ort.Tensor("float32", factors, [1, 1, factors.length]),
   };
 }
 
@@ -67,12 +66,12 @@ export class StepInputs {
     this.outputRows = new Int32Array(outputs);
     this.feeds = {
       ...pastTensors(config, cache, { slot: 0, rows, past: capacity }),
-      ...shapes(config, { rows, count: 1, past: capacity }),
-      [graphNames.ids]: new ort.Tensor("int32", this.ids, [rows]),
+      [graphNames.scoreParts]: int64([capacity, 1], [2]),
+      [graphNames.ids]: new ort.Tensor("int32", this.ids, [rows, 1]),
       [graphNames.positions]: new ort.Tensor("int64", this.positions, [rows, 1]),
-      [graphNames.mask]: new ort.Tensor("float32", this.mask, [rows, 1, 1, capacity + 1]),
+      [graphNames.mask]: new ort.Tensor("float32", this.mask, [rows, 1, 1, 1, capacity + 1]),
       [graphNames.outputRows]: new ort.Tensor("int32", this.outputRows, [outputs]),
-      [graphNames.rowFactors]: new ort.Tensor("float32", this.factors, [rank, rows]),
+      [graphNames.rowFactors]: new ort.Tensor("float32", this.factors, [rows, 1, rank]),
     };
   }
 
@@ -93,7 +92,7 @@ export class StepInputs {
       this.positions[slot] = BigInt(length);
       this.outputRows[output] = slot;
       this.mask.fill(0, slot * scores, slot * scores + length);
-      factors.forEach((factor, r) => this.factors[r * this.size.rows + slot] = factor);
+      this.factors.set(factors, slot * this.size.rank);
     });
   }
 }
@@ -104,7 +103,7 @@ function pastTensors(
   cache: KeyValues,
   { slot, rows, past }: { slot: number; rows: number; past: number },
 ): Feeds {
-  const dims = [rows, kvHeads, past, headDim];
+  const dims = [rows, kvHeads, 1, past, headDim];
   const size = past === 0 ? 0 : cache.slotSize;
   return Object.fromEntries(cache.buffers.map((buffer, i) => {
     const { keys, values } = graphNames.past(i >> 1);
@@ -113,35 +112,21 @@ function pastTensors(
   }));
 }
 
-/** Sizes that the graph cannot tell from its other inputs. */
-function shapes(
-  { heads, kvHeads, headDim }: DecoderConfig,
-  { rows, count, past }: { rows: number; count: number; past: number },
-): Feeds {
-  return {
-    [graphNames.headShape]: int64([rows, count, heads + 2 * kvHeads, headDim], [4]),
-    [graphNames.scoreParts]: int64([past, count], [2]),
-  };
-}
-
 /**
  * What a prompt's `count` tokens see of `length` past ones, of which there is room for `past`, and of
- * each other; a row for every token, `copies` times over: (copies·count, past + count).
+ * each other: (count, past + count).
  */
-function promptMask({ length, past, count, copies }: {
+function promptMask({ length, past, count }: {
   length: number;
   past: number;
   count: number;
-  copies: number;
 }): Float32Array {
   const scores = past + count;
-  const once = new Float32Array(count * scores);
+  const mask = new Float32Array(count * scores);
   for (let t = 0; t < count; t++) {
-    const row = once.subarray(t * scores, (t + 1) * scores);
+    const row = mask.subarray(t * scores, (t + 1) * scores);
     row.fill(-Infinity, length, past).fill(-Infinity, past + t + 1);
   }
-  const mask = new Float32Array(copies * once.length);
-  for (let copy = 0; copy < copies; copy++) mask.set(once, copy * once.length);
   return mask;
 }
 

@@ -2,7 +2,7 @@
 // sequences with their place in the cache, and prefixes copied out of it.
 import * as ort from "onnxruntime-node";
 import type { DecoderConfig } from "../models/config.ts";
-import { adapterInputs } from "./adapter_inputs.ts";
+import { adapterInputs, factorRank } from "./adapter_inputs.ts";
 import type { AdapterSource, DecodeAdapter, Prefix, Sequence } from "./decoder.ts";
 import type { Feeds, StepInputs } from "./graph_inputs.ts";
 import type { KeyValues } from "./key_values.ts";
@@ -26,7 +26,7 @@ export class LoadedAdapter implements DecodeAdapter {
     const inputs = adapterInputs(config, source);
     this.id = source?.id ?? "";
     this.objectives = source?.objectives ?? 0;
-    this.width = source?.adapter.width ?? 0;
+    this.width = factorRank(source);
     this.bytes = inputs.reduce((sum, { values }) => sum + values.byteLength, 0);
     this.feeds = Object.fromEntries(
       inputs.map(({ name, dims, values }) => [name, new ort.Tensor("float32", values, dims)]),
@@ -34,7 +34,7 @@ export class LoadedAdapter implements DecodeAdapter {
   }
 
   rowFactors(preference: number[]): Float32Array {
-    return this.source?.adapter.rowFactors(preference) ?? new Float32Array(0);
+    return this.source?.adapter.rowFactors(preference) ?? new Float32Array(this.width);
   }
 }
 

@@ -1,8 +1,8 @@
 // Weights as 8- or 4-bit codes in blocks of 32 along a row, each block with a scale and a zero point:
 // w ≈ scale·(code − zero), the layout of ONNX Runtime's MatMulNBits and GatherBlockQuantized. Blocks of
-// 4 bits have an offset besides, w ≈ scale·(code − zero) + offset: a product takes the offsets as
-// further columns that meet the sums of the input's blocks, Σ_b offset_b·Σ_{i ∈ b} x_i. So weights that
-// come from a GGUF file of 4 bits, whose blocks start at any number, stay what they are.
+// 4 bits have an offset besides, w ≈ scale·(code − zero) + offset: a product takes them, times 32, as
+// further columns that meet the means of the input's blocks, Σ_b 32·offset_b·mean_{i ∈ b} x_i. So
+// weights that come from a GGUF file of 4 bits, whose blocks start at any number, stay what they are.
 // core/generate/weight_file.ts writes what is made here.
 // https://github.com/microsoft/onnxruntime/blob/v1.22.0/docs/ContribOperators.md#commicrosoftmatmulnbits
 
@@ -63,7 +63,7 @@ export function quantize(values: Float32Array, shape: QuantizedShape): Quantized
       const from = row * width + column;
       const block = values.subarray(from, from + Math.min(BLOCK, width - column));
       const grid = offsets.length > 0 ? offsetGrid(block) : spanningGrid(block, bits);
-      offsets[column / BLOCK] = grid.offset;
+      offsets[column / BLOCK] = BLOCK * grid.offset;
       writer.put(row, column, { block, grid });
     }
     for (let at = 0; at < offsets.length; at += BLOCK) {
@@ -87,16 +87,8 @@ export function dequantize(matrix: QuantizedMatrix, shape: QuantizedShape): Floa
   return Float32Array.from({ length: out * width }, (_, i) => {
     const [row, column] = [Math.floor(i / width), i % width];
     const offset = hasOffsets(shape) ? at(row, width + Math.floor(column / BLOCK)) : 0;
-    return at(row, column) + offset;
+    return at(row, column) + offset / BLOCK;
   });
-}
-
-/** The matrix (in, in/32) whose product with x gives the sums of its blocks. */
-export function blockSums(width: number): Float32Array {
-  const blocks = width / BLOCK;
-  const matrix = new Float32Array(width * blocks);
-  for (let i = 0; i < width; i++) matrix[i * blocks + Math.floor(i / BLOCK)] = 1;
-  return matrix;
 }
 
 /** What the codes of a block mean: w = scale·(code − zero) + offset. */

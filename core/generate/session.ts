@@ -64,10 +64,7 @@ export async function createDecoder(options: SessionOptions): Promise<Decoder> {
   return new OnnxDecoder(session, options);
 }
 
-/**
- * Sequences of one run at most. ONNX Runtime sums a product's inputs in pieces whose size depends on
- * the number of rows beyond this (see factorPieces), and rows of larger steps gain nothing more.
- */
+/** Sequences of one run at most: rows of larger steps gain nothing more. */
 const MAX_ROWS = 64;
 
 class OnnxDecoder implements Decoder {
@@ -79,8 +76,8 @@ class OnnxDecoder implements Decoder {
   private readonly base: LoadedAdapter;
   private readonly groups = new Map<LoadedAdapter, Group>();
   /**
-   * Rows of every step at least. With fewer keys than threads ONNX Runtime would split the sums of
-   * attention, and a lone sequence would be rounded differently from one among others.
+   * Rows of every step at least. A stack of one matrix is none: with a single key head ONNX Runtime
+   * would round a lone sequence differently from one among others.
    */
   private readonly leastRows: number;
   private sequences = 0;
@@ -89,7 +86,7 @@ class OnnxDecoder implements Decoder {
 
   constructor(
     private readonly session: ort.InferenceSession,
-    { config, weights, threads }: SessionOptions,
+    { config, weights }: SessionOptions,
   ) {
     this.config = config;
     this.vocabSize = config.vocabSize;
@@ -97,7 +94,7 @@ class OnnxDecoder implements Decoder {
     this.bytesPerToken = 2 * config.layers * config.kvHeads * config.headDim * 4;
     this.bytes = weights.bytes;
     this.base = new LoadedAdapter(config, null);
-    this.leastRows = Math.ceil(threads / config.kvHeads);
+    this.leastRows = config.kvHeads === 1 ? 2 : 1;
   }
 
   get live(): { sequences: number; bytes: number } {

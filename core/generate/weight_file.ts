@@ -8,7 +8,7 @@ import type { WeightSource } from "../models/weights.ts";
 import type { WeightFormat } from "./decoder.ts";
 import type { ElementType, ExternalTensor } from "./onnx.ts";
 import { blockProduct, headProduct, type Product, productNames } from "./products.ts";
-import { type Bits, BLOCK, blockSums, hasOffsets, quantize, quantizedDims } from "./quantize.ts";
+import { type Bits, BLOCK, quantize, quantizedDims } from "./quantize.ts";
 
 /** Tensors that are made together. */
 export interface WeightEntry {
@@ -57,11 +57,6 @@ export function weightFile(config: DecoderConfig, format: WeightFormat): WeightF
     }
     const shape = { in: width, out, bits: productBits };
     const dims = quantizedDims(shape);
-    const sums = blockSumsName(width);
-    if (hasOffsets(shape) && !file.tensors.has(sums)) {
-      const bytes = () => Promise.resolve([bytesOf(blockSums(width))]);
-      file.add([{ name: sums, dims: [width, width / BLOCK] }], bytes);
-    }
     file.add([
       { name: `${name}.codes`, dims: dims.codes, type: "uint8" },
       { name: `${name}.scales`, dims: dims.scales },
@@ -78,7 +73,10 @@ export function weightFile(config: DecoderConfig, format: WeightFormat): WeightF
   }];
   file.add(tables, () => {
     const { cos, sin } = ropeTables(config, maxPositions);
-    return Promise.resolve([halfRows(cos, headDim), halfRows(sin, headDim)]);
+    // Queries and keys are both turned by these: their products come out scaled by headDim^-½.
+    const scale = headDim ** -0.25;
+    const bytes = [cos, sin].map((table) => halfRows(table.map((x) => scale * x), headDim));
+    return Promise.resolve(bytes);
   });
   for (let layer = 0; layer < layers; layer++) {
     for (const norm of blockNorms) {
@@ -98,11 +96,6 @@ export function weightFile(config: DecoderConfig, format: WeightFormat): WeightF
 /** Whether token embeddings are gathered from the head's own constant. */
 export function embeddingIsHead(config: DecoderConfig, format: WeightFormat): boolean {
   return config.tiedHead && (format === "float32" || config.width % BLOCK === 0);
-}
-
-/** The constant that a product of `width` inputs takes the sums of their blocks with. */
-export function blockSumsName(width: number): string {
-  return `block_sums_${width}`;
 }
 
 /** Tensors start at whole pages, which is how they are mapped. */

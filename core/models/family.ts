@@ -14,6 +14,11 @@ export interface ModelFamily {
   ggufArchitecture: string;
   /** Configuration from config.json; throws InputError for what the decoder cannot compute. */
   fromConfigJson(json: Record<string, unknown>, file: string): DecoderConfig;
+  /**
+   * config.json of a configuration, as transformers reads it, but for the type of the weights. Throws
+   * InputError for what such a file cannot say.
+   */
+  toConfigJson(config: DecoderConfig): Record<string, unknown>;
   /** Configuration from GGUF metadata, and rope_freqs where there; throws InputError likewise. */
   fromGguf(file: GgufFile): Promise<DecoderConfig>;
   /** Name and shape of every weight, (out, in) for maps, under Hugging Face's names. */

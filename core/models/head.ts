@@ -20,9 +20,12 @@ export interface Head {
   ): { logProbs: tf.Tensor1D; slopes: tf.Tensor2D };
 }
 
-export function createHead(engine: Engine, decoder: HeldDecoder): Head {
-  const { config, norm, head } = decoder;
-  const chunk = 64 * Math.max(1, Math.min(16, Math.floor(CHUNK_LOGITS / config.vocabSize / 64)));
+/** What a head reads of a decoder, at each call: the norm and the table may be replaced meanwhile. */
+export type HeadWeights = Pick<HeldDecoder, "config" | "norm" | "head">;
+
+export function createHead(engine: Engine, decoder: HeadWeights): Head {
+  const { config } = decoder;
+  const chunk = rowsAtOnce(config.vocabSize);
 
   /** hidden (n, D), targets (n), norm (D), head (V, D) → log p (n) [, slopes (n, D)] */
   function rows(withSlopes: boolean): TensorFunction {
@@ -59,7 +62,7 @@ export function createHead(engine: Engine, decoder: HeldDecoder): Head {
         padding.set(targets.subarray(start, start + count));
         const slice = tf.slice(hidden, [start, 0], [count, width]);
         const full = count === size ? slice : tf.pad(slice, [[0, size - count], [0, 0]]);
-        const results = call(full, tf.tensor1d(padding, "int32"), norm, head);
+        const results = call(full, tf.tensor1d(padding, "int32"), decoder.norm, decoder.head);
         parts.push(results.map((result) => count === size ? result : firstRows(result, count)));
       }
       const outputs = withSlopes ? [0, 1] : [0];
@@ -87,8 +90,13 @@ function pick(engine: Engine, table: tf.Tensor2D, indices: tf.Tensor1D): tf.Tens
   return tf.reshape(engine.lookup(cells, tf.add(starts, indices)), [n]);
 }
 
+/** Rows whose logits are held at once. */
+export function rowsAtOnce(vocabSize: number): number {
+  return 64 * Math.max(1, Math.min(16, Math.floor(CHUNK_LOGITS / vocabSize / 64)));
+}
+
 /** Row counts of a last chunk are few, so that few shapes are compiled. */
-function roundUp(rows: number): number {
+export function roundUp(rows: number): number {
   return Math.ceil(rows / 64) * 64;
 }
 

@@ -12,6 +12,7 @@ import {
 } from "./config.ts";
 import type { ModelFamily } from "./family.ts";
 import type { GgufFile } from "./gguf.ts";
+import { ropeFrequencies } from "./rope.ts";
 
 /** Llama and everything that keeps its architecture. */
 export const llama: ModelFamily = {
@@ -20,6 +21,7 @@ export const llama: ModelFamily = {
   modelType: "llama",
   ggufArchitecture: "llama",
   fromConfigJson,
+  toConfigJson,
   fromGguf,
   weightShapes,
   ggufTensor,
@@ -97,6 +99,86 @@ function fromConfigJson(raw: Record<string, unknown>, file: string): DecoderConf
     bosTokenId: json.bos_token_id ?? null,
     eosTokenIds: [json.eos_token_id ?? []].flat(),
   }, file);
+}
+
+function toConfigJson(config: DecoderConfig): Record<string, unknown> {
+  return {
+    architectures: llama.architectures,
+    model_type: llama.modelType,
+    vocab_size: config.vocabSize,
+    hidden_size: config.width,
+    intermediate_size: config.mlpWidth,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: config.kvHeads,
+    head_dim: config.headDim,
+    hidden_act: "silu",
+    rms_norm_eps: config.normEpsilon,
+    rope_theta: config.ropeTheta,
+    rope_scaling: ropeJson(config),
+    max_position_embeddings: config.maxPositions,
+    tie_word_embeddings: config.tiedHead,
+    attention_bias: false,
+    mlp_bias: false,
+    bos_token_id: config.bosTokenId,
+    eos_token_id: config.eosTokenIds.length > 1
+      ? config.eosTokenIds
+      : config.eosTokenIds[0] ?? null,
+  };
+}
+
+/** rope_scaling of a config.json; null where there is none. */
+function ropeJson(config: DecoderConfig): Record<string, unknown> | null {
+  const { ropeScaling: scaling } = config;
+  switch (scaling?.type) {
+    case undefined:
+      return null;
+    case "linear":
+    case "dynamic":
+      return { rope_type: scaling.type, factor: scaling.factor };
+    case "llama3":
+      return {
+        rope_type: scaling.type,
+        factor: scaling.factor,
+        low_freq_factor: scaling.lowFreqFactor,
+        high_freq_factor: scaling.highFreqFactor,
+        original_max_position_embeddings: scaling.originalMaxPositions,
+      };
+    case "yarn":
+      return {
+        rope_type: scaling.type,
+        factor: scaling.factor,
+        original_max_position_embeddings: scaling.originalMaxPositions,
+        attention_factor: scaling.attentionFactor,
+        beta_fast: scaling.betaFast,
+        beta_slow: scaling.betaSlow,
+        truncate: scaling.truncate,
+      };
+    case "factors":
+      return ropeJson({ ...config, ropeScaling: namedFactors(config) });
+  }
+}
+
+/** Llama 3.1 and 3.2, whose GGUF files hold the factors that these settings make. */
+const llama3Scalings = [8, 32].map((factor) => ({
+  type: "llama3" as const,
+  factor,
+  lowFreqFactor: 1,
+  highFreqFactor: 4,
+  originalMaxPositions: 8192,
+}));
+
+/** The settings that make a GGUF file's rotary factors. */
+function namedFactors(config: DecoderConfig): RopeScaling {
+  const own = ropeFrequencies(config, 1);
+  const found = llama3Scalings.find((ropeScaling) =>
+    ropeFrequencies({ ...config, ropeScaling }, 1)
+      .every((frequency, j) => Math.abs(frequency / (own[j] ?? NaN) - 1) < 1e-4)
+  );
+  if (found) return found;
+  throw new InputError(
+    "Cannot write a config.json: expected rotary factors of Llama 3.1 or 3.2, got others",
+  );
 }
 
 async function fromGguf(file: GgufFile): Promise<DecoderConfig> {

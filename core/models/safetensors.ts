@@ -105,6 +105,34 @@ export function encodeSafetensors(
   tensors: Record<string, TensorData>,
   metadata: Record<string, string> = {},
 ): Uint8Array<ArrayBuffer> {
+  const { header, order } = safetensorsHeader(tensors, metadata);
+  const ordered = order.map((name) => {
+    const { dtype, shape, data } = tensors[name] as TensorData;
+    const expected = byteLength(dtype, shape);
+    if (expected === data.length) return data;
+    throw new TypeError(
+      `Cannot write tensor ${name}: expected ${expected} bytes for ${dtype} [${shape}], ` +
+        `got ${data.length}`,
+    );
+  });
+  const size = ordered.reduce((sum, { length }) => sum + length, header.length);
+  const bytes = new Uint8Array(size);
+  let position = 0;
+  for (const part of [header, ...ordered]) {
+    bytes.set(part, position);
+    position += part.length;
+  }
+  return bytes;
+}
+
+/**
+ * The start of a safetensors file, up to its first tensor, and the order in which the tensors' bytes
+ * follow: for files written one tensor at a time. Throws TypeError for a name that cannot be written.
+ */
+export function safetensorsHeader(
+  tensors: Record<string, Pick<TensorData, "dtype" | "shape">>,
+  metadata: Record<string, string> = {},
+): { header: Uint8Array<ArrayBuffer>; order: string[] } {
   const ordered = Object.entries(tensors).sort(([a, x], [b, y]) =>
     safetensorsBits[y.dtype] - safetensorsBits[x.dtype] || compareUtf8(a, b)
   );
@@ -112,29 +140,20 @@ export function encodeSafetensors(
   const fields: string[] = [];
   if (Object.keys(metadata).length > 0) fields.push(`"__metadata__":${JSON.stringify(metadata)}`);
   let end = 0;
-  for (const [name, { dtype, shape, data }] of ordered) {
-    const expected = byteLength(dtype, shape);
-    if (name === "__metadata__" || !name.isWellFormed() || expected !== data.length) {
-      throw new TypeError(
-        `Cannot write tensor ${name}: expected ${expected} bytes for ${dtype} [${shape}], ` +
-          `got ${data.length}`,
-      );
+  for (const [name, { dtype, shape }] of ordered) {
+    if (name === "__metadata__" || !name.isWellFormed()) {
+      throw new TypeError(`Cannot write tensor ${name}: expected another name`);
     }
-    const entry = { dtype, shape, data_offsets: [end, end + data.length] };
+    const length = byteLength(dtype, shape);
+    const entry = { dtype, shape, data_offsets: [end, end + length] };
     fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
-    end += data.length;
+    end += length;
   }
-  const header = new TextEncoder().encode(`{${fields.join(",")}}`);
-  const dataStart = 8 + Math.ceil(header.length / 8) * 8;
-  const bytes = new Uint8Array(dataStart + end).fill(0x20, 8, dataStart);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(dataStart - 8), true);
-  bytes.set(header, 8);
-  let position = dataStart;
-  for (const [, { data }] of ordered) {
-    bytes.set(data, position);
-    position += data.length;
-  }
-  return bytes;
+  const text = new TextEncoder().encode(`{${fields.join(",")}}`);
+  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20, 8);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(text, 8);
+  return { header, order: ordered.map(([name]) => name) };
 }
 
 /** An F32 tensor over the same memory as `values`; TypeError where shape and length differ. */

@@ -1,5 +1,5 @@
 // What train.ts asks of an objective: which sequences to score under which preference, and one loss
-// per preference group and dimension, differentiable in the sequences' log-probabilities.
+// per preference group and dimension, differentiable in the numbers that the model gives a sequence.
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Sequence } from "../text/pack.ts";
 
@@ -14,22 +14,23 @@ export interface Objective<Example> {
   /** Whether `losses` needs the reference policy's log-probabilities. */
   readonly needs: { reference: boolean };
 
-  /** The sequences of one example, in the order in which `losses` expects their log-probs. */
+  /** The sequences of one example, as many for each, in the order in which `losses` expects them. */
   sequences(example: Example): Sequence[];
 
   /**
-   * One loss per group and dimension (G, M), ≥ 0, from the sequences' summed log-probs (S) of the
-   * policy, and of the reference (S; zeros where not needed). Caller disposes.
+   * One loss per group and dimension (G, M), ≥ 0, from the model's numbers (S·K): the sequences'
+   * summed log-probs (K = 1), or M scores of each; and from the reference policy's log-probs (S;
+   * zeros where not needed). Caller disposes.
    */
   losses(
-    logProbs: tf.Tensor1D,
+    values: tf.Tensor1D,
     referenceLogProbs: tf.Tensor1D,
     batch: GroupedBatch<Example>,
   ): tf.Tensor2D;
 
-  /** Share of examples, per dimension, on which the policy already does what the label says. */
+  /** Share of examples, per dimension, on which the model already does what the label says. */
   accuracies(
-    logProbs: Float32Array,
+    values: Float32Array,
     referenceLogProbs: Float32Array,
     batch: GroupedBatch<Example>,
   ): number[];

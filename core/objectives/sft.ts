@@ -1,7 +1,7 @@
-// Supervised fine-tuning: the mean negative log-probability of the response's tokens, prompt
-// excluded, as one loss for one dimension.
+// Supervised fine-tuning: the mean negative log-probability of the tokens to learn (the answers'
+// own, no prompt), as one loss for one dimension.
 import * as tf from "@tensorflow/tfjs-core";
-import type { Sequence } from "../text/pack.ts";
+import { learnedTokens, type Sequence } from "../text/pack.ts";
 import type { Objective } from "./objective.ts";
 
 /** SFT on single sequences; M is 1 and the preference is (1). */
@@ -15,9 +15,9 @@ export function sft(): Objective<Sequence> {
       const G = preferences.length;
       const weights = new Float32Array(G * examples.length); // (G, S): −1 / tokens of the group
       const tokens = new Float32Array(G);
-      examples.forEach(({ response }, s) => {
+      examples.forEach((example, s) => {
         const group = groups[s] ?? 0;
-        tokens[group] = (tokens[group] ?? 0) + response.length;
+        tokens[group] = (tokens[group] ?? 0) + learnedTokens(example);
       });
       examples.forEach((_, s) => {
         const group = groups[s] ?? 0;

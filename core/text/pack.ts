@@ -8,6 +8,8 @@
 export interface Sequence {
   prompt: Int32Array;
   response: Int32Array;
+  /** Per response token 1 where it is predicted, 0 where it is only read; all are where missing. */
+  learned?: Uint8Array;
 }
 
 /** B rows of T tokens. All arrays are row-major; flat index = row · T + position. */
@@ -18,7 +20,7 @@ export interface Pack {
   positions: Int32Array; // (B, T), from 0 within each sequence
   segments: Int32Array; // (B, T), 0 where empty, else 1 + index of (one of) the sequences it is of
   branches: Int32Array; // (B, T), 0 in a prompt, else 1 … n: which response of the segment it is in
-  predicting: Int32Array; // (N) flat indices whose next token is a response token
+  predicting: Int32Array; // (N) flat indices whose next token is a (learned) response token
   targets: Int32Array; // (N) that next token
   owners: Int32Array; // (N) index of the sequence in the input
 }
@@ -38,7 +40,8 @@ type Bundle = number[]; // indices of sequences
 
 /**
  * Packs `sequences` into rows by first fit, longest first, and the rows into packs. Throws
- * RangeError for a sequence longer than a row or without prompt or response.
+ * RangeError for a sequence longer than a row, without prompt or response, or with another number
+ * of marks than response tokens.
  */
 export function packSequences(
   sequences: Sequence[],
@@ -52,6 +55,11 @@ export function packSequences(
     packs.push(layOut(sequences, rows.slice(start, start + rowsPerPack), rowLength));
   }
   return packs;
+}
+
+/** Response tokens of a sequence that are predicted. */
+export function learnedTokens({ response, learned }: Sequence): number {
+  return learned === undefined ? response.length : learned.reduce((sum, one) => sum + one, 0);
 }
 
 /**
@@ -166,7 +174,9 @@ function layOut(sequences: Sequence[], members: Bundle[][], length: number): Pac
       bundle.forEach((index, b) => {
         const response = sequences[index]?.response ?? new Int32Array();
         write(response, { at, position: prompt.length, segment, branch: b + 1 });
+        const learned = sequences[index]?.learned;
         response.forEach((token, t) => {
+          if (learned?.[t] === 0) return;
           predicting.push(t === 0 ? lastOfPrompt : at + t - 1);
           targets.push(token);
           owners.push(index);
@@ -193,9 +203,16 @@ function bundleLength(sequences: Sequence[], members: Bundle): number {
   return members.reduce((sum, i) => sum + (sequences[i]?.response.length ?? 0), prompt);
 }
 
-function checkSequence({ prompt, response }: Sequence, index: number, rowLength: number): void {
+function checkSequence(sequence: Sequence, index: number, rowLength: number): void {
+  const { prompt, response, learned } = sequence;
   if (prompt.length === 0 || response.length === 0) {
     throw new RangeError(`Cannot pack sequence ${index}: expected a prompt and a response`);
+  }
+  if (learned !== undefined && learned.length !== response.length) {
+    throw new RangeError(
+      `Cannot pack sequence ${index}: expected a mark for each of ${response.length} response ` +
+        `tokens, got ${learned.length}`,
+    );
   }
   const length = prompt.length + response.length;
   if (length > rowLength) {

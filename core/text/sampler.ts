@@ -1,9 +1,9 @@
-// Which pairs a step sees. Every dimension has a pool of the pairs that carry its label; dimensions
-// whose pools are the same pairs share one (both labels on one pair: PKU-SafeRLHF), the others are
+// Which examples a step sees. Every dimension has a pool of those that carry its label; dimensions
+// whose pools are the same share one (both labels on one pair: PKU-SafeRLHF), the others are
 // drawn side by side (HH), so that every preference group meets every dimension.
 import { z } from "zod";
 import { Random } from "../random.ts";
-import type { TokenizedPair } from "./example.ts";
+import type { Labelled } from "./example.ts";
 
 /** Where the sampler stands, as JSON: epoch and next place of each pool. */
 export const SamplerState = z.strictObject({
@@ -15,19 +15,19 @@ export const SamplerState = z.strictObject({
 export type SamplerState = z.infer<typeof SamplerState>;
 
 interface Pool {
-  members: number[]; // indices of pairs
+  members: number[]; // indices of examples
   order: Int32Array; // permutation of members in this epoch
   epoch: number;
   next: number;
 }
 
-/** Draws grouped pairs without replacement within an epoch of each pool. */
-export class PairSampler {
+/** Draws grouped examples without replacement within an epoch of each pool. */
+export class ExampleSampler {
   #pools: Pool[];
 
   /** `random` is not advanced: each pool and epoch has a stream of its own. */
-  constructor(pairs: TokenizedPair[], dimensions: number, private readonly random: Random) {
-    this.#pools = distinctPools(pairs, dimensions).map((members, i) => ({
+  constructor(examples: Labelled[], dimensions: number, private readonly random: Random) {
+    this.#pools = distinctPools(examples, dimensions).map((members, i) => ({
       members,
       order: this.#shuffled(i, 0, members.length),
       epoch: 0,
@@ -35,44 +35,44 @@ export class PairSampler {
     }));
   }
 
-  /** Pairs that one step of `pairsPerDimension` uses up of the largest pool, as steps an epoch. */
-  stepsPerEpoch(pairsPerDimension: number): number {
+  /** Steps until the largest pool is used up, `perDimension` examples a step. */
+  stepsPerEpoch(perDimension: number): number {
     const largest = Math.max(...this.#pools.map(({ members }) => members.length));
-    return Math.ceil(largest / pairsPerDimension);
+    return Math.ceil(largest / perDimension);
   }
 
-  /** Preference groups of a step: `wanted`, or one for every pair of a dimension when 0. */
-  static groupCount(pairsPerDimension: number, wanted: number): number {
-    return wanted === 0 ? pairsPerDimension : Math.min(wanted, pairsPerDimension);
+  /** Preference groups of a step: `wanted`, or one for every example of a dimension when 0. */
+  static groupCount(perDimension: number, wanted: number): number {
+    return wanted === 0 ? perDimension : Math.min(wanted, perDimension);
   }
 
-  /** The next pairs: indices and the group 0 … G−1 of each; every pool spreads over all groups. */
-  next(pairsPerDimension: number, groupCount: number): { indices: number[]; groups: number[] } {
+  /** The next examples: indices and the group 0 … G−1 of each; every pool spreads over all groups. */
+  next(perDimension: number, groupCount: number): { indices: number[]; groups: number[] } {
     const indices: number[] = [];
     const groups: number[] = [];
     this.#pools.forEach((pool, i) => {
-      for (let n = 0; n < pairsPerDimension; n++) {
+      for (let n = 0; n < perDimension; n++) {
         indices.push(this.#draw(pool, i));
-        groups.push(Math.floor(n * groupCount / pairsPerDimension));
+        groups.push(Math.floor(n * groupCount / perDimension));
       }
     });
     return { indices, groups };
   }
 
-  /** Indices of the pairs that the first `draws` calls of `next` use, in rising order. */
-  static usedPairs(
-    pairs: TokenizedPair[],
-    { dimensions, random, draws, pairsPerDimension }: {
+  /** Indices of the examples that the first `draws` calls of `next` use, in rising order. */
+  static used(
+    examples: Labelled[],
+    { dimensions, random, draws, perDimension }: {
       dimensions: number;
       random: Random;
       draws: number;
-      pairsPerDimension: number;
+      perDimension: number;
     },
   ): number[] {
-    const sampler = new PairSampler(pairs, dimensions, random);
+    const sampler = new ExampleSampler(examples, dimensions, random);
     const used = new Set<number>();
-    for (let i = 0; i < draws && used.size < pairs.length; i++) {
-      sampler.next(pairsPerDimension, 1).indices.forEach((index) => used.add(index));
+    for (let i = 0; i < draws && used.size < examples.length; i++) {
+      sampler.next(perDimension, 1).indices.forEach((index) => used.add(index));
     }
     return [...used].sort((a, b) => a - b);
   }
@@ -85,7 +85,7 @@ export class PairSampler {
   restore(state: SamplerState): void {
     if (state.pools.length !== this.#pools.length) {
       throw new RangeError(
-        `Cannot resume: expected ${this.#pools.length} pools of pairs, got ${state.pools.length}`,
+        `Cannot resume: expected ${this.#pools.length} pools of examples, got ${state.pools.length}`,
       );
     }
     this.#pools.forEach((pool, i) => {
@@ -101,7 +101,7 @@ export class PairSampler {
       pool.order = this.#shuffled(index, pool.epoch, pool.members.length);
     }
     const member = pool.members[pool.order[pool.next++] ?? 0];
-    if (member === undefined) throw new RangeError("Cannot draw a pair: the pool is empty");
+    if (member === undefined) throw new RangeError("Cannot draw an example: the pool is empty");
     return member;
   }
 
@@ -110,12 +110,12 @@ export class PairSampler {
   }
 }
 
-function distinctPools(pairs: TokenizedPair[], dimensions: number): number[][] {
+function distinctPools(examples: Labelled[], dimensions: number): number[][] {
   const pools = new Map<string, number[]>();
   for (let i = 0; i < dimensions; i++) {
-    const members = pairs.flatMap(({ better }, p) => (better[i] ?? null) === null ? [] : [p]);
+    const members = examples.flatMap(({ better }, p) => (better[i] ?? null) === null ? [] : [p]);
     if (members.length === 0) {
-      throw new RangeError(`Cannot sample pairs: dimension ${i} has no labelled pair`);
+      throw new RangeError(`Cannot sample examples: dimension ${i} has no label`);
     }
     pools.set(members.join(","), members);
   }

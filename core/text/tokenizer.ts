@@ -44,19 +44,27 @@ export interface ChatTokenizer {
   endTokenIds: ReadonlySet<number>;
   /** Tokens that steer a dialogue and are no part of its text, end tokens among them. */
   specialTokenIds: ReadonlySet<number>;
+  /** Whether the model brings a chat template. */
+  hasTemplate: boolean;
+  /** The same tokenizer with another chat template (Jinja source); throws as createTokenizer. */
+  withTemplate(chatTemplate: string): ChatTokenizer;
   /** sha256 (hex) of tokenizer, template and special tokens. */
   fingerprint: string;
 }
 
-/**
- * The tokenizer of a model. `vocabSize` is the number of rows of its embedding, `eosTokenIds` the
- * end tokens its configuration names. Throws InputError where the files cannot be understood.
- */
-export function createTokenizer(
-  files: TextFiles,
-  options: { vocabSize: number; eosTokenIds: number[] },
-): ChatTokenizer {
+/** What a tokenizer must know of its model. */
+export interface TokenizerOptions {
+  vocabSize: number; // rows of the embedding
+  eosTokenIds: number[]; // end tokens that the configuration names
+}
+
+/** The tokenizer of a model. Throws InputError where the files cannot be understood. */
+export function createTokenizer(files: TextFiles, options: TokenizerOptions): ChatTokenizer {
   const parts = files.kind === "gguf" ? ggufParts(files.metadata) : huggingFaceParts(files);
+  return fromParts(parts, options);
+}
+
+function fromParts(parts: TokenizerParts, options: TokenizerOptions): ChatTokenizer {
   const tokenizer = buildTokenizer(parts.tokenizer);
   const template = parts.chatTemplate === null
     ? null
@@ -96,6 +104,8 @@ export function createTokenizer(
       ...parts.tokenizer.added_tokens.filter(({ special }) => special).map(({ id }) => id),
       ...endTokens.ids,
     ]),
+    hasTemplate: template !== null,
+    withTemplate: (chatTemplate) => fromParts({ ...parts, chatTemplate }, options),
     fingerprint: createHash("sha256").update(JSON.stringify(parts)).digest("hex"),
   };
 }

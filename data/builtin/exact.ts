@@ -2,7 +2,9 @@
 // or RLHF (eq. 12, 13) would end at for a preference, had it no limits, and with it the exact
 // Pareto front in expected reward. A trained adapter is measured against it, by the same
 // expectedRewards(). Everything is plain numbers: no engine, no sampling.
-import { answerPairs, LABEL_SCALE, labelProbability } from "./preferences.ts";
+import { type Labellers, scalarProbability } from "./labellers.ts";
+import { LABEL_SCALE, labelProbability } from "./labels.ts";
+import { answerPairs } from "./preferences.ts";
 import { type PairPopulation, solveTabularDpo } from "./tabular_dpo.ts";
 import type { WorldPrompt } from "./world.ts";
 
@@ -17,6 +19,8 @@ export interface ExactOptions {
   rpo?: { alpha: number; lengths: number[][] };
   /** Log-odds of a label per unit of reward, as the pairs were drawn; DPO only. */
   labelScale?: number;
+  /** Who gave every pair one scalar label, in place of one label per dimension; DPO only. */
+  labellers?: Labellers;
 }
 
 /** The best policy for one preference. */
@@ -66,8 +70,8 @@ export function exactDpo(
   options: ExactOptions & { preference: number[] },
 ): ExactPoint {
   const { reference, beta, preference, aggregation = "ls", labelScale = LABEL_SCALE } = options;
-  const population = pairPopulation(prompts, { labelScale });
-  const { rpo } = options;
+  const { rpo, labellers } = options;
+  const population = pairPopulation(prompts, { labelScale, labellers });
   if (rpo) {
     const lengths = rpo.lengths.flat();
     population.likelihood = { rpoAlpha: rpo.alpha, beta, reference: reference.flat(), lengths };
@@ -125,11 +129,15 @@ export function expectedRewards(logProbs: number[][], prompts: WorldPrompt[]): n
   return totals;
 }
 
-/** Every pair of answers of every prompt with its label probabilities. */
+/** Every pair of answers of every prompt with its label probabilities; see builtinPreferences(). */
 export function pairPopulation(
   prompts: WorldPrompt[],
-  { labelScale = LABEL_SCALE }: { labelScale?: number } = {},
+  { labelScale = LABEL_SCALE, labellers }: { labelScale?: number; labellers?: Labellers } = {},
 ): PairPopulation {
+  const probabilitiesOf = (left: number[], right: number[]) => {
+    const scalar = labellers && scalarProbability(labellers, { left, right, labelScale });
+    return left.map((reward, i) => scalar ?? labelProbability(reward, right[i] ?? 0, labelScale));
+  };
   let offset = 0;
   const pairs = prompts.flatMap((prompt) => {
     const { answers } = prompt;
@@ -138,9 +146,7 @@ export function pairPopulation(
     return answerPairs(prompt).map(([a, b]) => ({
       first: base + a,
       second: base + b,
-      probabilities: (answers[a]?.rewards ?? []).map((reward, i) =>
-        labelProbability(reward, answers[b]?.rewards[i] ?? 0, labelScale)
-      ),
+      probabilities: probabilitiesOf(answers[a]?.rewards ?? [], answers[b]?.rewards ?? []),
     }));
   });
   return { answersPerPrompt: prompts.map(({ answers }) => answers.length), pairs };

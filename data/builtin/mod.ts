@@ -1,6 +1,7 @@
 // The built-in world as the rest sees it: a model folder and a data set, both called `builtin`.
 import { fileURLToPath } from "node:url";
 import type { PreferenceDataset } from "../../core/text/example.ts";
+import { parseLabellers } from "./labellers.ts";
 import { builtinPreferences } from "./preferences.ts";
 import { createWorld, type World } from "./world.ts";
 
@@ -15,9 +16,14 @@ export function builtinWorld(dimensions: string[] | undefined): World {
   return createWorld(dimensions === undefined ? {} : { dimensions });
 }
 
-/** Training pairs of the built-in world. */
+/**
+ * Training pairs of the built-in world. `variant`: the mixed labellers whose scalar labels the pairs
+ * carry, as parseLabellers() reads them; without it every dimension has labels of its own.
+ */
 export function loadBuiltin(
-  { dimensions }: { dimensions?: string[] },
+  { dimensions, variant }: { dimensions?: string[]; variant?: string },
 ): Promise<PreferenceDataset> {
-  return Promise.resolve(builtinPreferences(builtinWorld(dimensions)));
+  const world = builtinWorld(dimensions);
+  const labellers = variant === undefined ? undefined : parseLabellers(variant, world.dimensions);
+  return Promise.resolve(builtinPreferences(world, { labellers }));
 }

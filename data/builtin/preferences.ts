@@ -1,21 +1,16 @@
 // Preference pairs of the built-in world: two answers to one prompt, one label per dimension.
 // Second stop of the built-in flow; read from here on like any other preference data set.
 //
-// Labels follow Bradley–Terry: P(a is better than b) = σ(scale · (r(a) − r(b))). Labels by
-// the order of the rewards alone would not do. At a corner of the simplex they ask for infinite
-// log-ratios, so the exact optimum would not exist; and order forgets how much better an answer
-// is, so that under DPO-LS (eq. 14) the extremes would win for every λ and the answers in between
-// never. A moderate scale keeps the optimum finite for every λ and close to the reward-optimal one.
+// Labels follow Bradley–Terry (labels.ts): P(a is better than b) = σ(scale · (r(a) − r(b))).
 // Training pairs carry the probability itself, as if a crowd had labelled them: drawn labels have
 // the same optimum and reach it more slowly.
 import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.ts";
 import { Random } from "../../core/random.ts";
 import type { PreferenceDataset, PreferenceExample } from "../../core/text/example.ts";
+import { type Labellers, scalarProbability } from "./labellers.ts";
+import { LABEL_SCALE, labelProbability } from "./labels.ts";
 import { promptMessages, type World, type WorldPrompt } from "./world.ts";
-
-/** Factor that turns a difference of rewards into the log-odds of a label. */
-export const LABEL_SCALE = 6;
 
 /** How pairs are made of a world. */
 export interface PairOptions {
@@ -27,6 +22,12 @@ export interface PairOptions {
    * accuracy is measured on. Default: shares for train, order for test.
    */
   labels?: "shares" | "sampled" | "order";
+  /**
+   * Who labels: every pair gets one scalar label, by a labeller drawn by the shares, and every
+   * dimension carries that label. Default: each dimension is labelled by its own reward. With them
+   * the default of `labels` is `sampled`, and `order` has no meaning.
+   */
+  labellers?: Labellers;
   /** Log-odds of a label per unit of reward, > 0. */
   labelScale?: number;
   /** Times each pair of answers appears when labels are sampled, each time labelled anew. */
@@ -44,10 +45,16 @@ export interface PairOptions {
  * Throws RangeError on a scale, number of repetitions or limit that is not positive.
  */
 export function builtinPreferences(world: World, options: PairOptions = {}): PreferenceDataset {
-  const { split = "train", seed = 7 } = options;
-  const { labels = split === "train" ? "shares" : "order", labelScale = LABEL_SCALE } = options;
+  const { split = "train", seed = 7, labellers, labelScale = LABEL_SCALE } = options;
+  const usual = split === "test" ? "order" : "shares";
+  const { labels = labellers === undefined ? usual : "sampled" } = options;
   const { repetitions = 4, limit } = options;
   checkPositive({ labelScale, repetitions, limit: limit ?? 1 });
+  if (labellers !== undefined && labels === "order") {
+    throw new RangeError(
+      "Cannot build preference pairs: expected labels sampled or shares of labellers, got order",
+    );
+  }
   const random = new Random(seed).fork(`pairs ${split}`);
   const times = labels === "sampled" ? repetitions : 1;
   const examples: PreferenceExample[] = [];
@@ -56,13 +63,16 @@ export function builtinPreferences(world: World, options: PairOptions = {}): Pre
       const a = prompt.answers[first];
       const b = prompt.answers[second];
       if (a === undefined || b === undefined) continue;
+      const drawn = (p: number) =>
+        labels === "shares" ? [p] : proportionalDraws(p, { times, random }).map(Number);
+      const compared = { left: a.rewards, right: b.rewards, labelScale };
+      const scalar = labellers && drawn(scalarProbability(labellers, compared));
       // Per dimension and repetition, the share of labels for the first answer.
       const wins = world.dimensions.map((_, i): (number | null)[] => {
+        if (scalar !== undefined) return scalar;
         const [left, right] = [a.rewards[i] ?? 0, b.rewards[i] ?? 0];
         if (labels === "order") return [left === right ? null : Number(left > right)];
-        const p = labelProbability(left, right, labelScale);
-        if (labels === "shares") return [p];
-        return proportionalDraws(p, { times, random }).map(Number);
+        return drawn(labelProbability(left, right, labelScale));
       });
       for (let time = 0; time < times; time++) {
         // Which answer comes first must tell nothing.
@@ -87,11 +97,6 @@ export function builtinPreferences(world: World, options: PairOptions = {}): Pre
   const chosen = Array.from(order, (index) => examples[index]).filter((e) => e !== undefined);
   const dimensions = [...world.dimensions];
   return { dimensions, examples: chosen, fingerprint: contentHash(dimensions, chosen) };
-}
-
-/** P(an answer of reward `left` is labelled better than one of reward `right`), in (0, 1). */
-export function labelProbability(left: number, right: number, labelScale = LABEL_SCALE): number {
-  return 1 / (1 + Math.exp(-labelScale * (left - right)));
 }
 
 /** Index pairs (a, b), a < b, of the answers of a prompt. */

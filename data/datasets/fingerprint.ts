@@ -1,9 +1,9 @@
 // Which bytes a dataset option stands for, without reading them as rows: what a front must share
-// with another to have been evaluated on the same data. Hashes are held as long as a file looks the
-// same, so that asking again costs a look at each file.
+// with another to have been evaluated on the same data.
 import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.ts";
 import { builtinWorld } from "../builtin/mod.ts";
+import { fileHash } from "../file_hash.ts";
 import { parseSpec } from "./spec.ts";
 
 /** Data sets without files, by their names in the dataset option: what they hold, as text. */
@@ -11,7 +11,6 @@ const contents: Record<string, (dimensions: string[]) => string> = {
   builtin: (dimensions) => JSON.stringify(builtinWorld(dimensions)),
 };
 
-const hashes = new Map<string, { state: string; hash: Promise<string> }>(); // by file
 const contentHashes = new Map<string, string>(); // by name and dimensions
 
 /**
@@ -30,18 +29,15 @@ export async function datasetFingerprint(spec: string, dimensions: string[]): Pr
   const parts = [];
   for (const { dimension, files } of parseSpec(spec)) {
     const hashes = [];
-    for (const file of files) hashes.push(await fileHash(file));
+    for (const file of files) hashes.push(await rowsHash(file));
     parts.push({ dimension, hashes });
   }
   return sha256(JSON.stringify({ dimensions, parts }));
 }
 
-async function fileHash(path: string): Promise<string> {
-  let state: string;
+async function rowsHash(path: string): Promise<string> {
   try {
-    const { isFile, dev, ino, size, mtime, ctime } = await Deno.stat(path);
-    if (!isFile) throw new Deno.errors.NotFound("not a file");
-    state = JSON.stringify([dev, ino, size, mtime?.getTime(), ctime?.getTime()]);
+    return await fileHash(path);
   } catch (error) {
     throw new InputError(
       `Cannot read ${path}: expected a .jsonl or .jsonl.gz file, got ` +
@@ -49,19 +45,6 @@ async function fileHash(path: string): Promise<string> {
       { cause: error },
     );
   }
-  const known = hashes.get(path);
-  if (known?.state === state) return known.hash;
-  const hash = hashBytes(path);
-  hashes.set(path, { state, hash });
-  hash.catch(() => hashes.delete(path));
-  return hash;
-}
-
-async function hashBytes(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  const file = await Deno.open(path);
-  for await (const piece of file.readable) hash.update(piece);
-  return hash.digest("hex");
 }
 
 function sha256(text: string): string {

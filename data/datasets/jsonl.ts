@@ -1,5 +1,5 @@
-// Reads JSON Lines, plain or gzip-compressed, one line at a time: first step of every reader of
-// preference data. Errors name file and line.
+// Reads JSON Lines, plain or gzip-compressed, one line at a time, and files that hold one JSON array:
+// first step of every reader of data files. Errors name file and line.
 import { CorruptFileError, InputError } from "../../core/errors.ts";
 
 /** One line of a file: its value, and `file:line` for messages. */
@@ -21,6 +21,35 @@ export async function* readJsonLines(path: string): AsyncGenerator<JsonLine> {
     const where = `${path}:${number}`;
     yield { value: parseLine(line, where), where };
   }
+}
+
+/**
+ * The rows of a data file: the lines of a `.jsonl`, or those of a `.json`, which may also be one
+ * array of rows (Alpaca's own file is), named `file[index]` then. Both may be `.gz`. Throws as
+ * readJsonLines, and InputError for an array that is not JSON.
+ */
+export async function* readRows(path: string): AsyncGenerator<JsonLine> {
+  const text = /\.json(\.gz)?$/i.test(path) ? await wholeText(path) : "";
+  if (!text.startsWith("[")) {
+    yield* readJsonLines(path);
+    return;
+  }
+  let rows: unknown[];
+  try {
+    rows = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(
+      `Cannot read ${path}: expected an array of rows as JSON, got "${
+        error instanceof Error ? error.message : error
+      }"`,
+      { cause: error },
+    );
+  }
+  for (const [i, value] of rows.entries()) yield { value, where: `${path}[${i}]` };
+}
+
+async function wholeText(path: string): Promise<string> {
+  return (await Array.fromAsync(readLines(path))).join("\n").trimStart();
 }
 
 function parseLine(line: string, where: string): unknown {

@@ -7,8 +7,8 @@ import type { PreferenceDataset, PreferenceExample } from "../../core/text/examp
 import { loadBuiltin } from "../builtin/mod.ts";
 import { columns } from "./columns.ts";
 import { hh } from "./hh.ts";
-import { readJsonLines } from "./jsonl.ts";
-import type { DatasetReader, LabelledPair, Row } from "./reader.ts";
+import { readRows } from "./jsonl.ts";
+import { type DatasetReader, type LabelledPair, readObject, type Row } from "./reader.ts";
 import { safeRlhf } from "./safe_rlhf.ts";
 import { parseSpec, type SpecPart } from "./spec.ts";
 
@@ -21,11 +21,19 @@ export interface DatasetOptions {
   dimensions?: string[];
 }
 
-/** Data sets that need no file, by the dataset option that names them. */
+/** Data sets that need no file, by name; `variant` is what the dataset option says after an `@`. */
 export const namedDatasets: Record<
   string,
-  (options: DatasetOptions) => Promise<PreferenceDataset>
+  (options: DatasetOptions & { variant?: string }) => Promise<PreferenceDataset>
 > = { builtin: loadBuiltin };
+
+/** The entry of namedDatasets that a dataset option means, `name` or `name@variant`; null for files. */
+export function namedDataset(spec: string): { name: string; variant?: string } | null {
+  const at = spec.indexOf("@");
+  const name = at < 0 ? spec : spec.slice(0, at);
+  if (!Object.hasOwn(namedDatasets, name)) return null;
+  return at < 0 ? { name } : { name, variant: spec.slice(at + 1) };
+}
 
 /**
  * The examples that the dataset option names, in the order of the files. Left out: pairs of two
@@ -38,8 +46,9 @@ export async function loadDataset(
   spec: string,
   options: DatasetOptions = {},
 ): Promise<PreferenceDataset> {
-  if (Object.hasOwn(namedDatasets, spec)) {
-    const dataset = await namedDatasets[spec]?.(options);
+  const named = namedDataset(spec);
+  if (named !== null) {
+    const dataset = await namedDatasets[named.name]?.({ ...options, variant: named.variant });
     if (dataset) return dataset;
   }
   const found: LabelledPair[] = [];
@@ -60,7 +69,7 @@ async function readFile(
 ): Promise<LabelledPair[]> {
   const pairs: LabelledPair[] = [];
   let read: ((row: Row) => LabelledPair | null) | undefined;
-  for await (const { value, where } of readJsonLines(file)) {
+  for await (const { value, where } of readRows(file)) {
     const row = { fields: readObject(value, where), where };
     read ??= chooseReader(file, row.fields, dimension).open({
       dimensions: dimension === null
@@ -72,12 +81,6 @@ async function readFile(
   }
   if (!read) throw new InputError(`Cannot read ${file}: expected at least one row, got none`);
   return dimension === null ? pairs : relabel(pairs, dimension, file);
-}
-
-function readObject(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  const found = JSON.stringify(value).slice(0, 40);
-  throw new InputError(`Cannot read ${where}: expected one JSON object a line, got ${found}`);
 }
 
 /** The reader of a file whose first row has these fields; throws InputError where none has. */

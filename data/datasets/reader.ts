@@ -1,5 +1,5 @@
 // What a reader of preference data is: one file format, recognised by its fields. The table of
-// readers is in mod.ts.
+// readers is in mod.ts. Fields are read here for readers of instruction data too.
 import { z } from "zod";
 import { InputError } from "../../core/errors.ts";
 import type { Message } from "../../core/text/example.ts";
@@ -51,6 +51,13 @@ export function readPrompt({ fields, where }: Row): Message[] {
   return typeof parsed.data === "string"
     ? [{ role: "user", content: parsed.data }]
     : parsed.data.map(({ role, content }) => ({ role, content }));
+}
+
+/** A row's fields; throws InputError where it is no JSON object. */
+export function readObject(value: unknown, where: string): Record<string, unknown> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+  const found = JSON.stringify(value).slice(0, 40);
+  throw new InputError(`Cannot read ${where}: expected one JSON object a line, got ${found}`);
 }
 
 /** A field that holds text. */

@@ -10,17 +10,33 @@ export const ADAPTER_CONFIG = "adapter_config.json";
 
 const name = () => z.string().min(1);
 
+/** What the parameters are, by the format that a file of them names. */
+export const adapterFormats = {
+  "panacea-svd-lora": "a policy's adapter",
+  "panacea-reward-model": "a reward model",
+  "panacea-full-model": "all weights of a model",
+} as const;
+export type AdapterFormat = keyof typeof adapterFormats;
+
 /** The one schema of adapter_config.json. Unknown keys are refused. */
 export const AdapterConfig = z.strictObject({
-  format: z.literal("panacea-svd-lora"),
+  format: z.enum(Object.keys(adapterFormats) as [AdapterFormat, ...AdapterFormat[]]),
   version: z.literal(1),
   base_model: name().describe("model folder, hub id or file that was adapted"),
   base_fingerprint: name().describe("hash of the base model's weights and configuration"),
   template_fingerprint: name().describe("hash of the tokenizer and chat template"),
   dimensions: z.array(name()).min(1).describe("names of the M entries of the preference vector"),
   adapter: name().describe("kind of adapter"),
+  members: z.array(z.array(z.number().min(0).max(1)).min(1)).min(1).optional().describe(
+    "preferences that the members of a composite adapter were trained for; absent otherwise",
+  ),
   lora_r: z.number().int().positive().describe("rank shared by all preferences"),
-  lora_alpha: z.number().positive().describe("scale of the adapter, divided by rank + M"),
+  lora_alpha: z.number().positive().describe(
+    "scale of the adapter, divided by the width of its factors",
+  ),
+  lora_scaling_factor: z.number().positive().optional().describe(
+    "fixed factor before λ; absent where it is learned",
+  ),
   target_modules: z.string().describe("regular expression that chose the adapted maps"),
   modules: z.array(name()).describe("names of the adapted maps"),
   steps: z.number().int().nonnegative().describe("optimiser steps taken"),

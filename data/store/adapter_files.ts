@@ -3,8 +3,15 @@
 // so its four files go through a folder that is moved in file by file: from the moment that folder
 // has its name, readers see the new adapter, and a killed move is finished by the next writer.
 import { join } from "node:path";
-import { CorruptFileError, InputError } from "../../core/errors.ts";
-import { ADAPTER_CONFIG, ADAPTER_MODEL, AdapterConfig, encodeAdapter } from "./adapter_config.ts";
+import { CorruptFileError, InputError, NotFoundError } from "../../core/errors.ts";
+import {
+  ADAPTER_CONFIG,
+  ADAPTER_MODEL,
+  AdapterConfig,
+  type AdapterFormat,
+  adapterFormats,
+  encodeAdapter,
+} from "./adapter_config.ts";
 import { reportingStorage, syncFolder, writeFolderAtomic } from "./atomic.ts";
 import { checkpointSteps } from "./checkpoints.ts";
 import { readFronts } from "./fronts.ts";
@@ -28,17 +35,24 @@ export interface StoredAdapter {
   fronts(): Promise<Record<string, unknown>>;
 }
 
+/** What is looked for in a folder; a policy's adapter unless told otherwise. */
+export interface Wanted {
+  format?: AdapterFormat;
+}
+
 /**
  * Opens the adapter of a run folder or of one of its `checkpoint-N` folders.
  *
  * @throws {InputError} nothing there, not a folder of ours, or a run without a finished adapter
+ * @throws {NotFoundError} what is there is of another format, such as a reward model
  * @throws {CorruptFileError} naming the file that is missing, truncated or altered
  */
-export async function openAdapter(path: string): Promise<StoredAdapter> {
+export async function openAdapter(path: string, wanted: Wanted = {}): Promise<StoredAdapter> {
   const { files, digests, locate } = await readFiles(path, [ADAPTER_MODEL, ADAPTER_CONFIG, CARD]);
+  const config = decodeConfig(files, { path, locate, wanted });
   return {
     tensors: await decodeTensors(required(files, ADAPTER_MODEL, path), locate(ADAPTER_MODEL)),
-    config: decodeConfig(files, { path, locate }),
+    config,
     parametersHash: required(digests, ADAPTER_MODEL, path).sha256,
     card: new TextDecoder().decode(files[CARD]),
     fronts: () => readFronts(path),
@@ -51,10 +65,11 @@ export async function openAdapter(path: string): Promise<StoredAdapter> {
  */
 export async function describeAdapter(
   path: string,
+  wanted: Wanted = {},
 ): Promise<{ config: AdapterConfig; card: string; parametersHash: string }> {
   const { files, digests, locate } = await readFiles(path, [ADAPTER_CONFIG, CARD]);
   return {
-    config: decodeConfig(files, { path, locate }),
+    config: decodeConfig(files, { path, locate, wanted }),
     card: new TextDecoder().decode(files[CARD]),
     parametersHash: required(digests, ADAPTER_MODEL, path).sha256,
   };
@@ -111,10 +126,20 @@ async function readFiles(path: string, names: string[]) {
 
 function decodeConfig(
   files: Record<string, Uint8Array>,
-  { path, locate }: { path: string; locate: (name: string) => string },
+  { path, locate, wanted: { format = "panacea-svd-lora" } }: {
+    path: string;
+    locate: (name: string) => string;
+    wanted: Wanted;
+  },
 ): AdapterConfig {
   const bytes = required(files, ADAPTER_CONFIG, path);
-  return decodeJson(bytes, { schema: AdapterConfig, path: locate(ADAPTER_CONFIG) });
+  const config = decodeJson(bytes, { schema: AdapterConfig, path: locate(ADAPTER_CONFIG) });
+  if (config.format === format) return config;
+  throw new NotFoundError(
+    `Cannot open adapter ${path}: expected ${adapterFormats[format]}, got ${
+      adapterFormats[config.format]
+    }`,
+  );
 }
 
 function required<T>(entries: Record<string, T>, name: string, path: string): T {

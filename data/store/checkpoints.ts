@@ -10,6 +10,7 @@ import { decodeTensors, encodeTensors, type Tensors } from "./tensors.ts";
 
 const OPTIMIZER = "optimizer.safetensors";
 const STATE = "trainer_state.json";
+const COMPANION = /^([a-z][a-z0-9_]*)\.safetensors$/;
 const NAME = /^checkpoint-(0|[1-9]\d{0,14})$/;
 
 const TrainerState = z.strictObject({
@@ -24,12 +25,15 @@ export interface CheckpointParts {
   adapter: Tensors;
   adapterConfig: AdapterConfig;
   optimizer: Tensors;
+  /** Further trained tensors, by the name of their file: `critic` is critic.safetensors. */
+  companions?: Record<string, Tensors>;
   state: Record<string, unknown>;
 }
 
 /** A checkpoint read back, with the number of optimiser steps taken. */
 export interface Checkpoint extends CheckpointParts {
   step: number;
+  companions: Record<string, Tensors>;
 }
 
 /**
@@ -41,7 +45,7 @@ export interface Checkpoint extends CheckpointParts {
  */
 export async function saveCheckpoint(
   run: string,
-  { step, limit, ...parts }: Checkpoint & { limit: number },
+  { step, limit, ...parts }: CheckpointParts & { step: number; limit: number },
 ): Promise<void> {
   if (!Number.isInteger(limit) || limit < 1) {
     throw new RangeError(`Cannot keep checkpoints: expected a limit of at least 1, got ${limit}`);
@@ -57,6 +61,7 @@ export async function saveCheckpoint(
     state: parts.state,
   };
   await writeFolderAtomic(join(run, name), {
+    ...encodeCompanions(parts.companions ?? {}),
     ...encodeAdapter(parts.adapter, parts.adapterConfig),
     [OPTIMIZER]: encodeTensors(parts.optimizer, { name: "optimizer state" }),
     [STATE]: encodeJson(state, { name: STATE }) + "\n",
@@ -102,6 +107,23 @@ export async function checkpointSteps(run: string): Promise<number[]> {
   return steps.sort((a, b) => b - a);
 }
 
+function encodeCompanions(companions: Record<string, Tensors>): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    Object.entries(companions).map(([name, tensors]) => {
+      const file = `${name}.safetensors`;
+      if (companionName(file) === null) {
+        throw new RangeError(`Cannot save checkpoint: expected a companion's name, got ${name}`);
+      }
+      return [file, encodeTensors(tensors, { name })];
+    }),
+  );
+}
+
+/** Name of the companion that a file of a checkpoint is, null for the others. */
+function companionName(file: string): string | null {
+  return [ADAPTER_MODEL, OPTIMIZER].includes(file) ? null : COMPANION.exec(file)?.[1] ?? null;
+}
+
 async function readCheckpoint(path: string, step: number): Promise<Checkpoint> {
   const files = await readFolderVerified(path);
   const file = (name: string) => {
@@ -117,8 +139,14 @@ async function readCheckpoint(path: string, step: number): Promise<Checkpoint> {
       }: expected step ${step} as in the folder's name, got ${trainer.step}`,
     );
   }
+  const companions: Record<string, Tensors> = {};
+  for (const [name, bytes] of Object.entries(files)) {
+    const companion = companionName(name);
+    if (companion !== null) companions[companion] = await decodeTensors(bytes, join(path, name));
+  }
   return {
     step,
+    companions,
     adapter: await decodeTensors(file(ADAPTER_MODEL), join(path, ADAPTER_MODEL)),
     adapterConfig: decodeJson(file(ADAPTER_CONFIG), {
       schema: AdapterConfig,

@@ -14,6 +14,8 @@ export interface StoredFront {
   report: FrontReport;
   svg: string;
   csv: string;
+  /** Picture and table of the rewards behind the points, where they are rewards. */
+  rewards?: { svg: string; csv: string };
 }
 
 /** A report, and the name that its settings have; null where they are not all there. */
@@ -44,8 +46,11 @@ export async function findFront(
   // The front that a job made for these settings has their digest for a name.
   for (const name of names.sort((a, b) => Number(b === key) - Number(a === key))) {
     const found = await readFront(folder, name);
-    const drawn = found?.key === key ? await readDrawn(join(folder, FRONTS, name)) : null;
-    if (found && drawn) return { report: found.report, ...drawn };
+    const path = join(folder, FRONTS, name);
+    const drawn = found?.key === key ? await readDrawn(path) : null;
+    if (!found || !drawn) continue;
+    const rewards = found.report.distributions && await readDrawn(`${path}.rewards`);
+    return { report: found.report, ...drawn, ...rewards && { rewards } };
   }
   return null;
 }
@@ -93,10 +98,11 @@ async function load(path: string, folder: string): Promise<ReadFront | null> {
   try {
     const stored = decodeJson(await Deno.readFile(path), { schema: FrontReport, path });
     const key = FrontSettings.safeParse(stored.settings);
-    const { dataset } = stored.settings;
+    const { dataset, rewardModel } = stored.settings;
     const settings = {
       ...stored.settings,
       ...typeof dataset === "string" && { dataset: hideFolders(dataset) },
+      ...typeof rewardModel === "string" && { rewardModel: hideFolders(rewardModel) },
     };
     return {
       report: { ...stored, adapter: basename(folder), settings },

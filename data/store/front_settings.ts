@@ -6,12 +6,22 @@ import { type Metric, metrics } from "../../core/front/report.ts";
 import { encodeJson } from "./json.ts";
 import { sha256 } from "./manifest.ts";
 
+/** What a front depends on besides, where its values are rewards of generated responses. */
+export const ResponseSettings = z.object({
+  rewardModel: z.string().describe("fingerprint of what gives the rewards"),
+  maxNewTokens: z.number().describe("longest response, in tokens"),
+  format: z.string().describe("how frozen weights are held where responses are generated"),
+});
+export type ResponseSettings = z.infer<typeof ResponseSettings>;
+
 /** Everything that two evaluations must share for their fronts to be the same. */
 export const FrontSettings = z.object({
   adapterHash: z.string().describe("sha256 of the adapter's parameters file"),
   base: z.string().describe("fingerprint of the base model"),
   template: z.string().describe("fingerprint of tokenizer and chat template"),
   loraAlpha: z.number(),
+  loraScalingFactor: z.number().optional().describe("absent where it is learned"),
+  composite: z.string().optional().describe("kind and members; absent for a trained adapter"),
   beta: z.number(),
   objective: z.string(),
   aggregation: z.string(),
@@ -25,6 +35,7 @@ export const FrontSettings = z.object({
   resamples: z.number().describe("of the bootstrap"),
   seed: z.number().describe("of the bootstrap and of which pairs are kept"),
   dtype: z.string().describe("how frozen weights were asked to be held"),
+  responses: ResponseSettings.optional().describe("only of the metric `reward`"),
 });
 export type FrontSettings = z.infer<typeof FrontSettings>;
 

@@ -1,10 +1,14 @@
-// fronts/<name>.{json,svg,csv}: reports about an adapter, one atomic file each.
+// fronts/<name>.{json,svg,csv}: reports about an adapter, one atomic file each; and figures/<name>,
+// the same three of what several fronts show together; and reports/<name>, of anything else that a run
+// measured (a held-out loss).
 import { join } from "node:path";
 import { z } from "zod";
 import { reportingStorage, syncFolder, writeFileAtomic } from "./atomic.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 
 export const FRONTS = "fronts";
+export const FIGURES = "figures";
+export const REPORTS = "reports";
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
 
 /** A front as it is kept: JSON for programs, a picture, a table. */
@@ -12,20 +16,59 @@ export interface FrontFiles {
   json: unknown;
   svg: string;
   csv: string;
+  /** More of the same by what follows the name: "rewards.svg". Not "json". */
+  further?: Record<string, string>;
 }
 
 /**
- * Saves a front under a name of letters, digits, `.`, `_` and `-`; returns the three paths. The JSON
- * goes last, so a front that `readFronts` lists has its picture and table. Needs no run lock.
+ * Saves a front under a name of letters, digits, `.`, `_` and `-`; returns the paths: picture,
+ * table, JSON, and what there is further. The JSON goes last, so a front that `readFronts` lists has
+ * its picture and table. Needs no run lock.
  *
  * @throws {DivergedError} a number is not finite
  * @throws {StorageError} disk full, no permission
  */
-export async function saveFront(
+export function saveFront(run: string, name: string, files: FrontFiles): Promise<string[]> {
+  return save(run, { folder: FRONTS, name, files });
+}
+
+/** Saves what several fronts show together, as `saveFront` saves one of them. */
+export function saveFigure(run: string, name: string, files: FrontFiles): Promise<string[]> {
+  return save(run, { folder: FIGURES, name, files });
+}
+
+/** Saves a report of another kind, as `saveFront` saves a front. */
+export function saveReport(run: string, name: string, files: FrontFiles): Promise<string[]> {
+  return save(run, { folder: REPORTS, name, files });
+}
+
+/**
+ * A report that `saveReport` saved; null where there is none.
+ *
+ * @throws {CorruptFileError} it is not of the schema, naming the file
+ */
+export async function readReport<T extends z.ZodType>(
   run: string,
   name: string,
-  { json, svg, csv }: FrontFiles,
-): Promise<{ json: string; svg: string; csv: string }> {
+  schema: T,
+): Promise<z.infer<T> | null> {
+  const path = join(run, REPORTS, `${name}.json`);
+  try {
+    return decodeJson(await Deno.readFile(path), { schema, path });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+async function save(
+  run: string,
+  { folder: kind, name, files: { json, svg, csv, further = {} } }: {
+    folder: string;
+    name: string;
+    files: FrontFiles;
+  },
+): Promise<string[]> {
   if (!NAME.test(name)) {
     throw new RangeError(
       `Cannot save front: expected a name of letters, digits, ".", "_" or "-", got ${
@@ -34,16 +77,17 @@ export async function saveFront(
     );
   }
   const text = encodeJson(json, { name: "front" }) + "\n";
-  const folder = join(run, FRONTS);
+  const folder = join(run, kind);
   await reportingStorage(folder, 0, async () => {
     await Deno.mkdir(folder, { recursive: true });
     await syncFolder(run);
   });
   const place = (extension: string) => join(folder, `${name}.${extension}`);
-  await writeFileAtomic(place("svg"), svg);
-  await writeFileAtomic(place("csv"), csv);
-  await writeFileAtomic(place("json"), text);
-  return { json: place("json"), svg: place("svg"), csv: place("csv") };
+  const texts = { svg, csv, ...further, json: text };
+  for (const [extension, content] of Object.entries(texts)) {
+    await writeFileAtomic(place(extension), content);
+  }
+  return ["svg", "csv", "json", ...Object.keys(further)].map(place);
 }
 
 /**

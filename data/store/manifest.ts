@@ -78,14 +78,21 @@ export async function readDigests(
 
 /** The manifest of files, as bytes. Names must be plain (no folders, no leading dot). */
 export function encodeManifest(contents: { name: string; bytes: Uint8Array }[]): Uint8Array {
-  const files: Record<string, Digest> = {};
-  for (const { name, bytes } of contents) {
+  return encodeDigests(
+    Object.fromEntries(
+      contents.map(({ name, bytes }) => [name, { size: bytes.length, sha256: sha256(bytes) }]),
+    ),
+  );
+}
+
+/** The manifest of files whose digests are known, as bytes; names must be plain likewise. */
+export function encodeDigests(digests: Record<string, Digest>): Uint8Array {
+  for (const name of Object.keys(digests)) {
     if (!FileName.safeParse(name).success || name === MANIFEST) {
       throw new TypeError(`Cannot list ${name} in ${MANIFEST}: expected a plain file name`);
     }
-    files[name] = { size: bytes.length, sha256: sha256(bytes) };
   }
-  return new TextEncoder().encode(encodeFiles(files));
+  return new TextEncoder().encode(encodeFiles(digests));
 }
 
 /** Sha256 of bytes, as 64 hex digits. */

@@ -1,8 +1,10 @@
 // A run is a folder with one writer:
-//   run_config.json  metrics.jsonl  fronts/<name>.{json,svg,csv}  log
+//   run_config.json  metrics.jsonl  fronts/<name>.{json,svg,csv}  figures/<name>.…  reports/<name>.…
+//   log
 //   adapter_model.safetensors  adapter_config.json  README.md  manifest.json   (the finished adapter)
 //   checkpoint-N/{adapter_model.safetensors, adapter_config.json, optimizer.safetensors,
-//                 trainer_state.json, manifest.json}
+//                 trainer_state.json, manifest.json, <companion>.safetensors …}
+//   model/   (a model of its own, where supervised fine-tuning made one; see model_folder.ts)
 // This file is the writer's side; anyone may read an adapter with openAdapter, without the lock.
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -18,7 +20,7 @@ import {
   writeFileAtomic,
 } from "./atomic.ts";
 import * as checkpoints from "./checkpoints.ts";
-import { type FrontFiles, FRONTS, saveFront } from "./fronts.ts";
+import { FIGURES, type FrontFiles, FRONTS, REPORTS, saveFront } from "./fronts.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { MANIFEST, sha256 } from "./manifest.ts";
@@ -28,7 +30,7 @@ import type { Tensors } from "./tensors.ts";
 export { AdapterConfig } from "./adapter_config.ts";
 export { describeAdapter, openAdapter, type StoredAdapter } from "./adapter_files.ts";
 export type { Checkpoint, CheckpointParts } from "./checkpoints.ts";
-export { saveFront } from "./fronts.ts";
+export { saveFigure, saveFront } from "./fronts.ts";
 export type { FrontFiles } from "./fronts.ts";
 export type { MetricRow } from "./metrics.ts";
 
@@ -36,6 +38,8 @@ const CONFIG = "run_config.json";
 const METRICS = "metrics.jsonl";
 const LOCK = ".lock";
 const LOG = "log";
+/** The folder of a model that a run made, in its own folder. */
+export const MODEL = "model";
 
 const StoredConfig = z.strictObject({
   format: z.literal("panacea-run"),
@@ -131,8 +135,8 @@ export class Run {
     return metrics.truncateMetrics(join(this.path, METRICS), step);
   }
 
-  /** Saves `fronts/<name>.{json,svg,csv}`; returns the paths. */
-  saveFront(name: string, files: FrontFiles): Promise<{ json: string; svg: string; csv: string }> {
+  /** Saves `fronts/<name>.{svg,csv,json}`; returns the paths. */
+  saveFront(name: string, files: FrontFiles): Promise<string[]> {
     return saveFront(this.path, name, files);
   }
 
@@ -213,7 +217,7 @@ async function requireRunFolder(path: string, create: boolean): Promise<void> {
 
 /** Whether a run folder can hold an entry of this name. */
 export function isOurs(name: string): boolean {
-  const files = [CONFIG, METRICS, LOCK, LOG, FRONTS, INCOMING];
+  const files = [CONFIG, METRICS, LOCK, LOG, FRONTS, FIGURES, REPORTS, MODEL, INCOMING];
   return [...files, ADAPTER_MODEL, ADAPTER_CONFIG, CARD, MANIFEST].includes(name) ||
     /^checkpoint-\d+$/.test(name) || isTemporaryName(name);
 }

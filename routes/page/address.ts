@@ -1,5 +1,6 @@
 // What the page shows, as the part of the address after "#": a link reproduces the view, and the
 // question in it never reaches a server's log. Read and written by state.ts.
+import { type FrontChoice, MOST_BESIDE } from "./front/choice.ts";
 import { formatPreference } from "./front/preference.ts";
 
 /** How answers are drawn; what is left out has the page's default. */
@@ -20,7 +21,7 @@ export type Place =
   | { view: "adapters"; id: string | null };
 
 /** What the view "explore" shows. `preferences`: one λ per answer, one to four. */
-export interface Exploration {
+export interface Exploration extends FrontChoice {
   adapter: string | null;
   preferences: number[][];
   question: string;
@@ -58,6 +59,10 @@ export function parseAddress(hash: string): Address {
         top_p: readNumber(search.get("top_p"), { low: 1e-6, high: 1 }) ?? defaultSampling.top_p,
         max_tokens: readNumber(search.get("max_tokens"), { low: 1, high: 1e6, whole: true }),
       },
+      front: search.get("front") || null,
+      beside: search.has("beside")
+        ? search.getAll("beside").filter((name) => name !== "").slice(0, MOST_BESIDE)
+        : null,
     },
   };
 }
@@ -67,7 +72,7 @@ export function formatAddress({ place, exploration }: Address): string {
   if (place.view !== "explore") {
     return `#/${place.view}${place.id === null ? "" : `/${encodeURIComponent(place.id)}`}`;
   }
-  const { adapter, preferences, question, sampling } = exploration;
+  const { adapter, preferences, question, sampling, front, beside } = exploration;
   const search = new URLSearchParams();
   if (adapter !== null) search.set("adapter", adapter);
   for (const preference of preferences) search.append("preference", formatPreference(preference));
@@ -75,6 +80,9 @@ export function formatAddress({ place, exploration }: Address): string {
   for (const name of Object.keys(defaultSampling) as (keyof Sampling)[]) {
     if (sampling[name] !== defaultSampling[name]) search.set(name, String(sampling[name]));
   }
+  if (front !== null) search.set("front", front);
+  // Nothing beside, where something was before, is a choice too.
+  for (const name of beside?.length === 0 ? [""] : beside ?? []) search.append("beside", name);
   // A comma may stand in a query as it is, and 0.7,0.3 reads better than 0.7%2C0.3.
   const query = search.toString().replaceAll("%2C", ",");
   return query === "" ? "#/" : `#/?${query}`;

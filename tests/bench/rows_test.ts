@@ -90,6 +90,26 @@ Deno.test("the decode rows hold 11 λ against one λ and against no adapter", ()
   }
 });
 
+Deno.test("ppo_iteration and rollout give new tokens a second beside the peer's fastest setting", () => {
+  const iteration = (total: number) => ({
+    figures: { total, rollout: total / 4, scoring: total / 4, update: total / 2, tokens: 1024 },
+    peakBytes: 1e9,
+  });
+  const rounds = [{
+    ours: iteration(8),
+    fp32: iteration(32),
+    bf16: iteration(20),
+    "bf16+merged": iteration(16),
+  }];
+  const { target, fastest, tokensPerSecond, ...row } = report("ppo_iteration", rounds);
+  assert.deepEqual([row.ours, row.peer, row.ratio], [8, 16, 2]);
+  assert.deepEqual(target, { value: 2, atLeast: 2, unit: "×", met: true });
+  assert.equal(fastest, "bf16+merged");
+  assert.deepEqual(tokensPerSecond, { ours: 128, peer: 64 }); // 1024 / 8, 1024 / 16
+  const rollout = report("rollout", rounds);
+  assert.deepEqual([rollout.ours, rollout.peer, rollout.ratio], [2, 4, 2]);
+});
+
 /** A process that generated, `seconds` a token. */
 function generation(seconds: number) {
   return { figures: { token: seconds, mean: seconds, first: 10 * seconds }, peakBytes: 1e9 };

@@ -17,8 +17,11 @@ export async function pageService(): Promise<MemoryService> {
   return {
     ...service,
     async getAdapter(id) {
-      const front = fronts.get(id) ?? await finished(service, id);
-      const measured: Record<string, FrontReport> = front === null ? {} : { final: front };
+      const front = fronts.get(id);
+      const measured: Record<string, FrontReport> = {
+        ...front !== undefined && { final: front },
+        ...await finished(service, id),
+      };
       return {
         ...await service.getAdapter(id),
         card: "# Card of an adapter\n\n| name | value |\n| --- | --- |\n| rank | `8` |\n",
@@ -63,12 +66,17 @@ async function measure(service: MemoryService, adapter: string): Promise<FrontRe
   return await measure(service, adapter);
 }
 
-/** The front that a job of the page measured, where one did. */
-async function finished(service: MemoryService, adapter: string): Promise<FrontReport | null> {
-  const job = (await service.listJobs()).find((job) =>
-    job.kind === "front" && job.adapter === adapter && job.state === "done"
-  );
-  if (job === undefined) return null;
-  const answer = await service.front(job.request as unknown as FrontJob);
-  return answer.type === "front" ? answer.report : null;
+/** The fronts that jobs of the page measured, by name; the first of an adapter without one is final. */
+async function finished(
+  service: MemoryService,
+  adapter: string,
+): Promise<Record<string, FrontReport>> {
+  const measured: Record<string, FrontReport> = {};
+  for (const job of await service.listJobs()) {
+    if (job.kind !== "front" || job.adapter !== adapter || job.state !== "done") continue;
+    const answer = await service.front(job.request as unknown as FrontJob);
+    const name = job.id.replace("job-", "").padStart(32, "0"); // as digests are named
+    if (answer.type === "front") measured[name] = answer.report;
+  }
+  return measured;
 }

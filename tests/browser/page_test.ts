@@ -323,6 +323,103 @@ Deno.test({
 });
 
 Deno.test({
+  name: `fronts of other adapters stand on the same axes, measured alike first${withoutChromium}`,
+  ignore,
+  async fn() {
+    const service = await pageService();
+    await using server = await startWebServer({ service, files: await pageFiles() });
+    await using browser = await openBrowser();
+    const page = await browser.newPage(desktop);
+    await page.goto(`${server.url}/#/?adapter=tiny`);
+    await page.getByText("Put other fronts beside it").click();
+    await page.getByLabel("0", { exact: true }).check();
+    await page.getByText("0 has no front of the same measure.").waitFor();
+    await page.getByRole("button", { name: "Measure 0 the same way" }).click();
+    await page.getByText("Waiting for the job before it").waitFor();
+    const [job] = await service.listJobs();
+    assert.ok(job);
+    // Asked for as the front on show was measured.
+    assert.deepEqual({ adapter: job.adapter, grid: job.request.grid, seed: job.request.seed }, {
+      adapter: "0",
+      grid: 5,
+      seed: 42,
+    });
+    assert.equal(job.request.metric, "implicit_accuracy");
+    service.tell(job.id, { type: "state", state: "done", error: null });
+    await page.locator(".other-front .line").waitFor();
+    assert.equal(await page.locator("svg.front-panel").count(), 1, "one pair of axes for both");
+    const own = await page.locator(".front-point").count();
+    assert.equal(await page.locator(".front-panel .other-front path:not(.line)").count(), own);
+    // On this front every value is nine tenths of the other's: its end lies inside, to the left.
+    const legend = page.getByRole("list", { name: "Legend" });
+    await legend.getByText("0", { exact: true }).waitFor();
+    await legend.getByText("tiny, λ: harmless to helpful").waitFor();
+    const end = await page.locator(".front-point").last().boundingBox();
+    const other = await page.locator(".front-panel .other-front path:not(.line)").last()
+      .boundingBox();
+    assert.ok(end && other && other.x < end.x, "nine tenths lie left of the whole");
+    assert.ok(Math.abs(other.y - end.y) < 12, "and both ends on the axis");
+    if (pictures !== undefined) {
+      await page.screenshot({ path: `${pictures}/beside.png`, fullPage: true });
+    }
+
+    // The address holds it: another window shows the same two fronts.
+    await page.waitForURL(/beside=other%2F0/);
+    const again = await browser.newPage(desktop);
+    await again.goto(page.url());
+    await again.locator(".other-front .line").waitFor();
+  },
+});
+
+Deno.test({
+  name: `a front by rewards shows how they are spread, and how it grew${withoutChromium}`,
+  ignore,
+  async fn() {
+    const service = await pageService();
+    await using server = await startWebServer({ service, files: await pageFiles() });
+    await using browser = await openBrowser();
+    const page = await browser.newPage(desktop);
+    await page.goto(`${server.url}/#/adapters/tiny`);
+    await page.getByText("Measure it another way").click();
+    await page.getByLabel("Values").selectOption("reward");
+    await page.getByLabel("Reward model").fill("builtin");
+    await page.getByLabel("Grid").fill("1");
+    await page.getByRole("button", { name: "Measure", exact: true }).click();
+    await page.getByText(/grid/).and(page.getByRole("alert")).waitFor(); // refused by name
+    await page.getByLabel("Grid").fill("9");
+    await page.getByRole("button", { name: "Measure", exact: true }).click();
+    await page.getByText("Waiting for the job before it").waitFor();
+    const [job] = await service.listJobs();
+    assert.ok(job);
+    assert.equal(job.request.reward_model, "builtin");
+    service.tell(job.id, { type: "state", state: "done", error: null });
+    await page.getByText("helpful (mean reward) →").waitFor();
+    await page.locator("path.initial").first().waitFor();
+    await page.getByText("How the rewards are spread").click();
+    await page.locator("svg.distributions").nth(1).waitFor();
+    // Nine λ and the model without adapter, for each of two dimensions.
+    assert.equal(await page.locator(".histogram").count(), 20);
+    assert.match(
+      await page.locator("svg.distributions").first().getAttribute("aria-label") ?? "",
+      /^Rewards of helpful: without adapter median 0\.150; λ helpful 0\.00, harmless 1\.00 median/,
+    );
+
+    await page.getByText("Put other fronts beside it").click();
+    await page.getByLabel("how this front grew over its training").check();
+    await page.getByRole("button", { name: "Measure its checkpoints" }).click();
+    await page.getByText("Waiting for the job before it").waitFor();
+    for (const { id } of await service.listJobs()) {
+      service.tell(id, { type: "state", state: "done", error: null });
+    }
+    await page.getByRole("list", { name: "Legend" }).getByText("step 5").waitFor();
+    assert.equal(await page.locator(".front-panel .other-front .line").count(), 1);
+    if (pictures !== undefined) {
+      await page.screenshot({ path: `${pictures}/rewards.png`, fullPage: true });
+    }
+  },
+});
+
+Deno.test({
   name: `a key that the server wants is asked for once and kept in the tab${withoutChromium}`,
   ignore,
   async fn() {

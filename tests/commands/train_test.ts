@@ -3,6 +3,7 @@ import { columns, duration, grouped, namedPreference, percent } from "../../comm
 import { frontText, samplesText } from "../../commands/front_text.ts";
 import { trainDocument, trainText } from "../../commands/train.ts";
 import { type FrontReport, summarizeFront } from "../../core/front/report.ts";
+import { heldOutReport } from "../../core/held_out.ts";
 import type { TrainReport } from "../../workers/protocol.ts";
 
 /** A front of `n` points on which each dimension's outcomes follow its weight exactly. */
@@ -143,4 +144,43 @@ Deno.test("numbers are formatted as people read them", () => {
   assert.deepEqual([0, 0.615, 1, NaN].map(percent), ["0 %", "62 %", "100 %", "–"]);
   assert.equal(namedPreference([1, 0], ["a", "b"]), "a 1.00, b 0.00");
   assert.equal(columns([["a", "bb"], ["ccc", "d"]]), "  a  bb\nccc   d");
+});
+
+Deno.test("trainText() of supervised fine-tuning shows the held-out loss and the model it made", () => {
+  const data = {
+    base_model: "base",
+    dataset: "a.jsonl",
+    dataset_fingerprint: "f",
+    template_fingerprint: "t",
+    tokens: [2, 2],
+    prompts: [0, 1],
+  };
+  const heldOut = heldOutReport(
+    data,
+    [{ step: 0, nll: [4, 4] }, { step: 200, nll: [2, 2.4] }],
+    { seed: 1, resamples: 50 },
+  );
+  const changes = { front: undefined, samples: undefined, model: "runs/a/model", heldOut };
+  const report = trained({ losses: { imitation: 1.1 }, ...changes });
+  const text = trainText(report, { trainedNow: 200, files: [] });
+  for (
+    const part of [
+      "Held-out loss a token, with 95 % intervals: 2 answers to 2 prompts",
+      "step    loss         interval  perplexity",
+      "   0  2.0000  2.0000 – 2.0000        7.39",
+      " 200  1.1000  1.0000 – 1.2000        3.00",
+      "Since step 0: -0.9000 (-1.0000 – -0.8000), lower",
+      "Run      runs/a\nModel    runs/a/model",
+      "Next     deno task train dpo --model_name_or_path runs/a/model --dataset",
+    ]
+  ) assert.ok(text.includes(part), `${part}\nis not in\n${text}`);
+  const document = trainDocument(report);
+  assert.equal(document.model, "runs/a/model");
+  assert.deepEqual(Object.keys(document.heldOut?.points[0] ?? {}), [
+    "step",
+    "loss",
+    "low",
+    "high",
+    "perplexity",
+  ]);
 });

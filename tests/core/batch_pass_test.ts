@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { addGradients, batchPass, forwardPacks } from "../../core/batch_pass.ts";
+import { batchPass, forwardPacks } from "../../core/batch_pass.ts";
+import { addGradients } from "../../core/gradients.ts";
 import { svdLora } from "../../core/adapters/svd_lora.ts";
 import { disposeParameters } from "../../core/adapters/parameters.ts";
 import { createPolicy, type Policy } from "../../core/policy.ts";
@@ -45,7 +46,7 @@ eachEngine("batchPass() gives the same in one pack and in several", async (engin
     const trace = await batchPass(policy, { rowLength, maxTokens }).forward(sequences, preferences);
     const gradients = (await trace.backward(slopes)).flat();
     results.push({
-      logProbs: trace.logProbs,
+      logProbs: trace.values,
       gradients: gradients.flatMap((gradient) => [...gradient.dataSync()]),
     });
     gradients.forEach((gradient) => gradient.dispose());
@@ -67,13 +68,13 @@ eachEngine("forwardPacks() of parts of a batch, summed, is the whole batch", asy
   let packs = 0;
   for (const part of splitPack(whole, 3)) {
     const trace = await forwardPacks(policy, [part], preferences, () => packs++);
-    trace.logProbs.forEach((value, s) => logProbs[s] = (logProbs[s] ?? 0) + value);
+    trace.values.forEach((value, s) => logProbs[s] = (logProbs[s] ?? 0) + value);
     gradients = addGradients(gradients, await trace.backward(slopes));
   }
   assert.equal(packs, 6); // three there, three back
   const trace = await forwardPacks(policy, [whole], preferences);
   const expected = await trace.backward(slopes);
-  assertNear(logProbs, trace.logProbs, { tolerance: 1e-5 });
+  assertNear(logProbs, trace.values, { tolerance: 1e-5 });
   const values = (blocks: typeof expected) => blocks.flat().flatMap((g) => [...g.dataSync()]);
   assertNear(values(gradients ?? []), values(expected), { tolerance: 1e-5 });
   [...gradients ?? [], ...expected].flat().forEach((gradient) => gradient.dispose());

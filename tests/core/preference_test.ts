@@ -4,6 +4,7 @@ import { InputError } from "../../core/errors.ts";
 import {
   latticeGrid,
   parsePreference,
+  preferenceDraw,
   samplePreference,
   samplePreferences,
   toPreference,
@@ -203,5 +204,28 @@ Deno.test("toPreference() refuses names that are missing, unknown or too many, i
       () => toPreference(given, dimensions),
       (error) => error instanceof InputError && error.message.length < 300,
     );
+  }
+});
+
+Deno.test("preferenceDraw() is samplePreferences() with the run's settings", () => {
+  const settings = { dirichlet_alpha: 0.5, vertex_share: 0.3 };
+  const drawn = preferenceDraw(settings, dimensions)(new Random(4), 9);
+  const options = { count: 9, alpha: 0.5, vertexShare: 0.3 };
+  assert.deepEqual(drawn, samplePreferences(new Random(4), 2, options));
+});
+
+Deno.test("preferenceDraw() gives a fixed preference to every group and draws nothing", () => {
+  const settings = { dirichlet_alpha: 1, vertex_share: 0.5 };
+  const random = new Random(4);
+  const draw = preferenceDraw({ ...settings, fixed_preference: "0.25, 0.75" }, dimensions);
+  assert.deepEqual(draw(random, 3), [[0.25, 0.75], [0.25, 0.75], [0.25, 0.75]]);
+  assert.deepEqual(random.state(), new Random(4).state());
+  const named = preferenceDraw(
+    { ...settings, fixed_preference: "harmless=1,helpful=0" },
+    dimensions,
+  );
+  assert.deepEqual(named(random, 1), [[0, 1]]);
+  for (const wrong of ["0.5", "0.5,0.6", "-1,2", "a,b", "1,0,0"]) {
+    refused(() => preferenceDraw({ ...settings, fixed_preference: wrong }, dimensions), /^Cannot /);
   }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { adapters } from "../../core/adapters/mod.ts";
+import { adapterOptions, adapters } from "../../core/adapters/mod.ts";
 import {
   adaptedMaps,
   disposeParameters,
@@ -17,13 +17,13 @@ import { DivergedError } from "../../core/errors.ts";
 import { pairSequences, scoreSequences } from "../../core/front/evaluate.ts";
 import type { HeldDecoder } from "../../core/models/held.ts";
 import { createPolicy } from "../../core/policy.ts";
-import { objectives } from "../../core/objectives/mod.ts";
+import { pairObjectives } from "../../core/objectives/mod.ts";
 import { Random } from "../../core/random.ts";
 import type { TokenizedPair } from "../../core/text/example.ts";
 import { rowLengthFor } from "../../core/text/pack.ts";
-import { PairSampler } from "../../core/text/sampler.ts";
+import { ExampleSampler } from "../../core/text/sampler.ts";
 import {
-  pairsInUse,
+  examplesInUse,
   type StepFigures,
   totalSteps,
   train,
@@ -35,6 +35,7 @@ import { assertNear, assertSameBits } from "../near.ts";
 import { holdGolden } from "./models/golden_models.ts";
 
 type Label = 0 | 1 | null;
+type PairParts = TrainParts<TokenizedPair>;
 
 /** A run of a few seconds; every test says what it changes. */
 function configOf(changes: Partial<RunConfig> = {}): RunConfig {
@@ -105,17 +106,12 @@ async function run(
   { engine, decoder, pairs, dimensions, config }: World,
   { from, alter, stopAfter = Infinity, into: outcome = emptyOutcome() }: {
     from?: Outcome["checkpoints"][number];
-    alter?: (parts: TrainParts) => void;
+    alter?: (parts: PairParts) => void;
     stopAfter?: number;
     into?: Outcome; // also filled where the run throws
   } = {},
 ): Promise<Outcome> {
-  const adapter = adapters[config.adapter]({
-    rank: config.lora_r,
-    objectives: dimensions.length,
-    alpha: config.lora_alpha,
-    init: config.lora_init,
-  });
+  const adapter = adapters[config.adapter](adapterOptions(config, dimensions.length));
   const maps = adaptedMaps(decoder.config, config.lora_target_modules);
   const start = from?.parameters ?? initParameters(adapter, maps, {
     config: decoder.config,
@@ -130,7 +126,7 @@ async function run(
     [[]],
     { rowLength, maxTokens: 256 },
   );
-  const parts: TrainParts = {
+  const parts: PairParts = {
     engine,
     pass: batchPass(
       createPolicy(engine, decoder, { adapter, objectives: dimensions.length, parameters }),
@@ -138,10 +134,10 @@ async function run(
     ),
     adapter,
     parameters,
-    objective: objectives[config.objective](config, dimensions),
+    objective: pairObjectives.dpo(config, dimensions),
     aggregation: aggregations[config.aggregation],
     dimensions,
-    pairs,
+    examples: pairs,
     referenceLogProbs: reference,
     ...from && { resume: { state: from.state, moments: from.moments } },
   };
@@ -261,7 +257,7 @@ eachEngine("train(): accumulated micro-steps make one step of their mean", async
   const config = { max_steps: 1, preferences_per_step: 1, max_grad_norm: 0, vertex_share: 1 };
   const world = await worldOf(engine, { ...config, per_device_train_batch_size: 4 }, { pairs });
   // λ is fixed to one corner by the aggregation, so that both ways see the same loss.
-  const alter = (parts: TrainParts) => {
+  const alter = (parts: PairParts) => {
     parts.aggregation = { ...aggregations.ls, loss: (losses) => tf.mean(losses, 1) };
   };
   const whole = await run(world, { alter });
@@ -334,6 +330,37 @@ eachEngine("train(): λ and the number of groups reach the aggregation", async (
   }
 });
 
+eachEngine(
+  "train(): a fixed preference is every group's, whatever the kind of adapter",
+  async (engine) => {
+    for (const adapter of ["svd_lora", "plain_svd_lora", "lora"] as const) {
+      const world = await worldOf(engine, {
+        adapter,
+        fixed_preference: "0.25,0.75",
+        orthogonality: 0.1,
+        max_steps: 3,
+      });
+      const seen: number[][][] = [];
+      const { figures } = await run(world, {
+        alter: (parts) => {
+          const { loss } = parts.aggregation;
+          parts.aggregation = {
+            ...parts.aggregation,
+            loss(losses, preference) {
+              seen.push(preference.arraySync());
+              return loss(losses, preference);
+            },
+          };
+        },
+      });
+      world.decoder.dispose();
+      assert.deepEqual(seen.flat(), Array(9).fill([0.25, 0.75]));
+      assert.equal(figures.length, 3);
+      assert(figures.every(({ loss, gradNorm }) => Number.isFinite(loss) && gradNorm > 0));
+    }
+  },
+);
+
 eachEngine("train(): the orthogonality penalty reaches U and V", async (engine) => {
   const options = { lora_init: "gaussian", max_grad_norm: 0, max_steps: 3 } as const;
   const without = await worldOf(engine, options);
@@ -367,13 +394,13 @@ eachEngine("train(): clipping bounds the step, not the reported norm", async (en
 eachEngine(
   "train(): a number that is not finite stops it, named, and is never kept",
   async (engine, t) => {
-    const poison = (parts: TrainParts) => {
+    const poison = (parts: PairParts) => {
       const [tensor] = parts.parameters[0]?.tensors.splice(0, 1) ?? [];
       assert(tensor);
       parts.parameters[0]?.tensors.unshift(tf.fill(tensor.shape, NaN));
       tensor.dispose();
     };
-    const cases: [string, Partial<RunConfig>, (parts: TrainParts) => void, RegExp][] = [
+    const cases: [string, Partial<RunConfig>, (parts: PairParts) => void, RegExp][] = [
       [
         "a reference score",
         {},
@@ -448,7 +475,7 @@ eachEngine(
 );
 
 /** Lets the pass break at its `at`-th forward or backward, counted from 1. */
-function breaking(parts: TrainParts, way: "forward" | "backward", at: number): void {
+function breaking(parts: PairParts, way: "forward" | "backward", at: number): void {
   const { pass } = parts;
   let count = 0;
   const check = (now: typeof way) => {
@@ -489,7 +516,7 @@ eachEngine(
       const whole = await run(world);
       const live = { tfjs: tf.memory().numTensors, engine: engine.liveTensors() };
       const broken = emptyOutcome();
-      const alter = (parts: TrainParts) => breaking(parts, way, at);
+      const alter = (parts: PairParts) => breaking(parts, way, at);
       await assert.rejects(run(world, { alter, into: broken }), /fell off the bus/);
       assert.deepEqual({ tfjs: tf.memory().numTensors, engine: engine.liveTensors() }, live);
       assert.deepEqual(broken.figures, whole.figures.slice(0, 3));
@@ -508,7 +535,7 @@ eachEngine(
     const world = await worldOf(engine, { max_steps: 6, save_steps: 2 });
     for (const [at, steps] of [[1, []], [3, [2]], [4, [2, 3]]] as const) {
       const broken = emptyOutcome();
-      const alter = (parts: TrainParts) => breaking(parts, "forward", at);
+      const alter = (parts: PairParts) => breaking(parts, "forward", at);
       await assert.rejects(run(world, { alter, into: broken }), /fell off the bus/);
       assert.deepEqual(broken.checkpoints.map(({ state }) => state.step), steps);
     }
@@ -517,23 +544,23 @@ eachEngine(
 );
 
 Deno.test("totalSteps(): max_steps, or as many as the epochs take", () => {
-  const sampler = new PairSampler(pairsOf(10), 2, new Random(1)); // five pairs a dimension
+  const sampler = new ExampleSampler(pairsOf(10), 2, new Random(1)); // five pairs a dimension
   assert.equal(totalSteps(configOf({ max_steps: 9 }), sampler), 9);
   const epochs = { max_steps: 0, per_device_train_batch_size: 2, num_train_epochs: 2 };
   assert.equal(totalSteps(configOf(epochs), sampler), 6);
   assert.equal(totalSteps(configOf({ ...epochs, gradient_accumulation_steps: 4 }), sampler), 2);
 });
 
-Deno.test("pairsInUse() names the pairs whose reference scores a run reads", () => {
+Deno.test("examplesInUse() names the pairs whose reference scores a run reads", () => {
   const pairs = pairsOf(40);
-  const few = pairsInUse(configOf({ max_steps: 2 }), pairs, 2);
+  const few = examplesInUse(configOf({ max_steps: 2 }), pairs, 2);
   assert.equal(few.length, 2 * 2 * 3); // steps × dimensions × pairs, none twice in one epoch
-  assert.deepEqual(pairsInUse(configOf({ max_steps: 100 }), pairs, 2), pairs.map((_, p) => p));
+  assert.deepEqual(examplesInUse(configOf({ max_steps: 100 }), pairs, 2), pairs.map((_, p) => p));
 });
 
-eachEngine("train() reads no reference score but those of pairsInUse()", async (engine) => {
+eachEngine("train() reads no reference score but those of examplesInUse()", async (engine) => {
   const world = await worldOf(engine, { max_steps: 2 }, { pairs: pairsOf(40) });
-  const used = new Set(pairsInUse(world.config, world.pairs, 2));
+  const used = new Set(examplesInUse(world.config, world.pairs, 2));
   const whole = await run(world);
   const sparse = await run(world, {
     alter: ({ referenceLogProbs }) =>

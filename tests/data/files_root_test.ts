@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.ts";
-import { resolveDataset, resolveModel } from "../../data/files_root.ts";
+import { resolveDataset, resolveModel, resolveRunModel } from "../../data/files_root.ts";
 import { traversalPayloads } from "../bars/traversal_payloads.ts";
 import { temporaryFolder } from "./store/fixtures.ts";
 
@@ -36,6 +36,18 @@ Deno.test("resolveModel() finds files and folders, and leaves hub ids as they ar
     assert.equal(await resolveModel(root, "owner/some-model.v2"), "owner/some-model.v2");
     assert.equal(await resolveModel(null, "owner/name"), "owner/name");
     await assert.rejects(resolveModel(root, "other.gguf"), InputError);
+  }));
+
+Deno.test("resolveRunModel() finds the model of a run and nothing else", () =>
+  withRoot(async (root, real) => {
+    await Deno.mkdir(join(root, "first", "model"), { recursive: true });
+    assert.equal(await resolveRunModel(root, "first/model"), join(real, "first/model"));
+    for (const name of ["second/model", "first", "models/tiny", "../model", "a/../first/model"]) {
+      assert.equal(await resolveRunModel(root, name), null, name);
+    }
+    await Deno.mkdir(join(root, "linked"));
+    await Deno.symlink("/", join(root, "linked", "model"));
+    await assert.rejects(resolveRunModel(root, "linked/model"), InputError);
   }));
 
 Deno.test("resolveModel() takes no path from the working folder for a hub id", async () => {

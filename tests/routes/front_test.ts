@@ -88,6 +88,83 @@ Deno.test("wait= gives the front once it is measured, or the job when the time i
   assert.match(detail, /Cannot read pairs.jsonl: expected JSON, got none/);
 });
 
+Deno.test("a front by rewards says how they are spread, as JSON, picture and table", async () => {
+  const { app } = appOf({ service: memoryService({ instant: true }) });
+  const asked = "/front?adapter=tiny&grid=5&metric=reward&reward_model=builtin&max_new_tokens=8";
+  const report = await (await app.request(`${asked}&wait=5`)).json();
+  assert.equal(report.metric, "reward");
+  assert.equal(report.distributions.length, 2);
+  assert.deepEqual(report.distributions[0].initial.quantiles[2], 0.15000000000000002);
+  for (
+    const [accept, start] of [["image/svg+xml", /^<svg .*no adapter/s], ["text/csv", /^dimension,/]]
+  ) {
+    const headers = { accept: String(accept) };
+    const answer = await app.request(`${asked}&view=rewards`, { headers });
+    assert.equal(answer.status, 200);
+    assert.match(await answer.text(), start as RegExp);
+  }
+  // Without a metric the view asks for the one that it shows.
+  const job = await (await app.request("/front?adapter=tiny&grid=7&view=rewards")).json();
+  assert.equal(job.request.metric, "reward");
+});
+
+Deno.test("fronts of several adapters stand on the same axes once all are measured", async () => {
+  const service = memoryService();
+  const { app } = appOf({ service });
+  const asked = "/front?adapter=tiny&grid=5&compare=0";
+  const answer = await app.request(asked);
+  assert.equal(answer.status, 202);
+  assert.equal((await answer.json()).adapter, "tiny");
+  assert.deepEqual([...service.jobs.values()].map(({ adapter }) => adapter), ["tiny", "0"]);
+  const waiting = app.request(`${asked}&wait=10`);
+  for (const id of ["job-1", "job-2"]) {
+    service.tell(id, { type: "state", state: "done", error: null });
+  }
+  const comparison = await (await waiting).json();
+  assert.deepEqual(comparison.fronts.map(({ name }: { name: string }) => name), ["tiny", "0"]);
+  assert.equal(comparison.fronts[0].hypervolumeShare, 1);
+  assert.ok(Math.abs(comparison.fronts[1].hypervolumeShare - 0.81) < 1e-9);
+  assert.equal(comparison.fronts[1].dominatedByOthers, 1);
+  const headers = { accept: "image/svg+xml" };
+  assert.match(await (await app.request(asked, { headers })).text(), /Fronts side by side/);
+  const table = await app.request(asked, { headers: { accept: "text/csv" } });
+  assert.match(await table.text(), /^front,lambda_helpful,/);
+});
+
+Deno.test("an evolution waits for the front of every step", async () => {
+  const service = memoryService();
+  const { app } = appOf({ service });
+  const waiting = app.request("/front?adapter=tiny&grid=5&view=evolution&wait=10");
+  await until(() => service.jobs.size === 2, 1000);
+  assert.equal(service.jobs.get("job-2")?.request.checkpoint, 5);
+  for (const id of service.jobs.keys()) {
+    service.tell(id, { type: "state", state: "done", error: null });
+  }
+  const { fronts } = await (await waiting).json();
+  assert.deepEqual(fronts.map(({ name }: { name: string }) => name), ["step 10", "step 5"]);
+});
+
+Deno.test("views and parameters that do not go together are refused in a sentence", async () => {
+  const { app } = appOf();
+  for (
+    const [query, sentence] of [
+      ["view=comparison", /view comparison: expected compare beside it, got none/],
+      ["view=evolution&compare=0", /view evolution: expected no compare beside it, got one/],
+      ["compare=0&checkpoint=5", /view comparison: expected no checkpoint beside it, got one/],
+      ["compare=0&maximize=helpful", /view comparison: expected no goal beside it, got one/],
+      [
+        "view=rewards&metric=implicit_accuracy",
+        /expected the metric reward, got implicit_accuracy/,
+      ],
+    ] satisfies [string, RegExp][]
+  ) {
+    const answer = await app.request(`${stored}&${query}`);
+    assert.equal(answer.status, 400, query);
+    assert.match((await answer.json()).detail, sentence);
+  }
+  assert.equal((await app.request(`${stored}&compare=none`)).status, 404);
+});
+
 Deno.test("a goal is answered by the λ that meets it, or by what comes nearest", async () => {
   const { app } = appOf();
   const ask = async (query: string) => await (await app.request(`${stored}&${query}`)).json();
@@ -133,6 +210,12 @@ Deno.test("parameters that are unknown, twice there or out of range are refused 
       ["wait=-1", "wait"],
       ["wait=601", "wait"],
       ["metric=beauty", "metric"],
+      ["max_new_tokens=0", "max_new_tokens"],
+      ["max_new_tokens=4097", "max_new_tokens"],
+      ["rollout_format=int3", "rollout_format"],
+      ["checkpoint=-1", "checkpoint"],
+      ["view=side", "view"],
+      ["compare=../x", "compare.0"],
       ["bootstrap=10001", "bootstrap"],
       ["seed=4294967296", "seed"],
     ] satisfies [string, string][]

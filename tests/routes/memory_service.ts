@@ -1,7 +1,16 @@
 // A Service and a ChatService that keep everything in memory and answer the same every time: what the
 // tests of the routes stand on. The supervisor's and the chat worker's own tests are elsewhere.
 import { ConflictError, InputError, NotFoundError, OverloadedError } from "../../core/errors.ts";
-import { frontCsv, frontSvg } from "../../core/front/render.ts";
+import { compareFronts } from "../../core/front/comparison.ts";
+import {
+  comparisonCsv,
+  comparisonSvg,
+  distributionsCsv,
+  distributionsSvg,
+  evolutionSvg,
+  frontCsv,
+  frontSvg,
+} from "../../core/front/render.ts";
 import { type FrontReport, summarizeFront } from "../../core/front/report.ts";
 import { latticeGrid, validatePreference } from "../../core/preference.ts";
 import type {
@@ -100,7 +109,25 @@ export function memoryService({ instant = false }: MemoryServiceOptions = {}): M
         return { type: "job", job: add("front", request.adapter, request) };
       }
       const report = frontReport(request);
-      return { type: "front", report, svg: frontSvg(report), csv: frontCsv(report) };
+      const rewards = report.distributions &&
+        { svg: distributionsSvg(report), csv: distributionsCsv(report) };
+      const drawn = { svg: frontSvg(report), csv: frontCsv(report), ...rewards && { rewards } };
+      return { type: "front", report, ...drawn };
+    },
+    figure: async ({ view, compare, ...request }) => {
+      await Promise.resolve();
+      const parts: [string, FrontJob][] = view === "evolution"
+        ? [["step 10", request], ["step 5", { ...request, checkpoint: 5 }]]
+        : [request.adapter, ...compare].map((adapter) => [adapter, { ...request, adapter }]);
+      for (const [, part] of parts) findAdapter(part.adapter);
+      const missing = parts.map(([, part]) => part).filter((part) => !stored.has(frontKey(part)));
+      const [first] = missing.map((part) => add("front", part.adapter, part));
+      if (first !== undefined) return { type: "job", job: first };
+      const comparison = compareFronts(
+        parts.map(([name, part]) => ({ name, report: frontReport(part) })),
+      );
+      const draw = { comparison: comparisonSvg, evolution: evolutionSvg }[view];
+      return { type: "figure", comparison, svg: draw(comparison), csv: comparisonCsv(comparison) };
     },
     createRun: async (request) => {
       await Promise.resolve();
@@ -273,22 +300,30 @@ function details(adapter: AdapterSummary): Promise<AdapterDetails> {
   });
 }
 
-function frontKey({ adapter, grid, limit, metric, bootstrap, seed }: FrontJob): string {
-  return JSON.stringify([adapter, grid, limit ?? null, metric ?? null, bootstrap, seed]);
+function frontKey(request: FrontJob): string {
+  return JSON.stringify(Object.entries(request).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** A front on which each dimension's value is its weight, over four test prompts. */
-function frontReport({ adapter, grid, seed }: FrontJob): FrontReport {
+/**
+ * A front on which each dimension's value is its weight, over four test prompts; of a checkpoint or
+ * of another adapter than `tiny`, nine tenths of it.
+ */
+function frontReport(
+  { adapter, grid, seed, metric = "implicit_accuracy", checkpoint, limit }: FrontJob,
+): FrontReport {
   const dimensions = dimensionsOf[adapter] ?? [];
   const preferences = latticeGrid(dimensions.length, grid);
+  const factor = checkpoint === undefined && adapter === "tiny" ? 1 : 0.9;
   return summarizeFront({
     adapter,
-    metric: "implicit_accuracy",
+    metric,
     dimensions,
     preferences,
     outcomes: dimensions.map((_, i) => ({
-      values: preferences.map((preference) => Array(4).fill(preference[i] ?? 0)),
+      values: preferences.map((preference) => Array(4).fill(factor * (preference[i] ?? 0))),
     })),
     referencePoint: dimensions.map(() => 0),
+    ...metric === "reward" && { initial: dimensions.map(() => [0, 0.1, 0.2, 0.3]) },
+    settings: { metric, dimensions, grid, limit: limit ?? null, seed, step: checkpoint ?? 10 },
   }, { seed, resamples: 0 });
 }

@@ -184,7 +184,7 @@ async function batchOn(shards: number, engine: EngineName) {
   const pack = packSequences(sequences, { rowLength: 64, maxTokens: 1e6 })[0];
   assert(pack);
   const result = {
-    logProbs: trace.logProbs,
+    logProbs: trace.values,
     scores: await scorer.logProbs(pack, preferences),
     reference: await host.reference.logProbs(pack, preferences),
     gradients: gradients.map((gradient, i) => ({
@@ -373,7 +373,12 @@ async function trainAsJob(
   const client = connect(line.near);
   thread.ended.then((reason) => client.fail(new Error(reason)));
   const controller = new AbortController();
-  const call: JobCall = { work: { kind: "train", config }, variables: {}, libtensorflow };
+  const call: JobCall = {
+    work: { kind: "train", config },
+    variables: {},
+    libtensorflow,
+    graphs: runs,
+  };
   const items: JobItem[] = [];
   for await (const item of client.stream<JobItem>("run", call, controller.signal)) {
     items.push(item);

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { AdapterDetails } from "../../../workers/service.ts";
+import { noChoice } from "../front/choice.ts";
 import { FrontSection } from "../front/section.tsx";
 import type { PageData } from "../page_data.ts";
 import { Failure, Loaded } from "../parts/notice.tsx";
@@ -36,6 +37,7 @@ export function AdapterView({ id, data }: { id: string; data: PageData }) {
 function Content({ details, data }: { details: AdapterDetails; data: PageData }) {
   const { id, base, dimensions, steps, objective, aggregation, finished, metrics } = details;
   const logged = metrics.map(stepOfRow).filter((step) => step !== null);
+  const choice = useSignal(noChoice);
 
   function open() {
     chooseAdapter(id);
@@ -58,7 +60,7 @@ function Content({ details, data }: { details: AdapterDetails; data: PageData })
           {finished ? "" : ", not finished"}
         </span>
       </div>
-      <FrontSection details={details} metrics={data.metrics} />
+      <FrontSection details={details} metrics={data.metrics} choice={choice} />
       {logged.length > 0 && (
         <section class="card" aria-labelledby="curves-title">
           <h2 id="curves-title">Training</h2>

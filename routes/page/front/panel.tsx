@@ -8,6 +8,7 @@ import type { Pair } from "../../../core/front/axes.ts";
 import { placeLabels } from "../../../core/front/labels.ts";
 import { dimensionColour, mixedColour } from "../../../core/front/palette.ts";
 import type { FrontReport } from "../../../core/front/report.ts";
+import { shapePath } from "../../../core/front/shapes.ts";
 import { makeScale, type Scale } from "../plot/axis.ts";
 import { Frame, type Layout, makeLayout, rangesOf } from "../plot/frame.tsx";
 import { frontAt, type FrontPlace, nearestOnLine, type Spot } from "./interpolate.ts";
@@ -89,6 +90,7 @@ export function Panel(props: PanelProps) {
         yLabel={axisName(report.dimensions[pair.y], metric)}
       />
       <Exact report={report} at={at} joined={joined} />
+      {report.initial && <Initial spot={at(report.initial)} />}
       {others.map((other) => <Other key={other.name} series={other} at={at} joined={joined} />)}
       <g aria-hidden="true">
         {points.map((point, i) => <Interval key={i} point={point} pair={pair} drawing={drawing} />)}
@@ -175,12 +177,18 @@ function Exact({ report, at, joined }: { report: FrontReport; at: Place; joined:
 
 function Other({ series, at, joined }: { series: Series; at: Place; joined: boolean }) {
   const spots = ordered(series.report, joined).map(({ values }) => at(values));
+  const outline = shapePath(series.shape, 3);
   return (
     <g class="other-front" stroke={series.colour} aria-hidden="true">
-      {joined && <path d={pathOf(spots)} />}
-      {spots.map(({ x, y }, i) => <circle key={i} cx={x} cy={y} r={3} />)}
+      {joined && <path class="line" d={pathOf(spots)} />}
+      {spots.map(({ x, y }, i) => <path key={i} d={outline} transform={`translate(${x} ${y})`} />)}
     </g>
   );
+}
+
+/** Where the model without adapter stands. */
+function Initial({ spot: { x, y } }: { spot: Spot }) {
+  return <path class="initial" d={`M${x - 6},${y}h12m-6,-6v12`} aria-hidden="true" />;
 }
 
 function Interval({ point, pair, drawing }: { point: Point; pair: Pair; drawing: Drawing }) {

@@ -5,8 +5,10 @@ import { useSignal } from "@preact/signals";
 import { pairsOf } from "../../../core/front/axes.ts";
 import { dimensionColour, mixedColour } from "../../../core/front/palette.ts";
 import type { FrontReport } from "../../../core/front/report.ts";
+import { shapePath } from "../../../core/front/shapes.ts";
 import { useWidth } from "../plot/use_width.ts";
 import { figure } from "../plot/axis.ts";
+import { Distributions } from "./distributions.tsx";
 import { frontAt, type FrontPlace } from "./interpolate.ts";
 import { Panel } from "./panel.tsx";
 import { Parallel } from "./parallel.tsx";
@@ -21,13 +23,15 @@ const NARROWEST_PANEL = 290;
 export interface PlotProps {
   report: FrontReport;
   metric: string; // in words
+  /** What the front is called where others stand beside it. */
+  name?: string;
   others?: Series[];
   marks?: Mark[];
   /** Absent: the plot is only looked at. */
   onChoose?: (preference: number[]) => void;
 }
 
-export function Plot({ report, metric, others = [], marks = [], onChoose }: PlotProps) {
+export function Plot({ report, metric, name, others = [], marks = [], onChoose }: PlotProps) {
   const { ref, width } = useWidth<HTMLDivElement>();
   const looked = useSignal<FrontPlace | null>(null);
   const parallelWished = useSignal<boolean | null>(null);
@@ -69,8 +73,10 @@ export function Plot({ report, metric, others = [], marks = [], onChoose }: Plot
       <Legend
         report={report}
         others={others}
+        name={others.length > 0 ? name : undefined}
         current={current !== undefined}
         exact={report.exact !== undefined && !parallel}
+        initial={report.initial !== undefined && !parallel}
         reference={!parallel && pairs.some((pair) => showsReference(reports, pair))}
       />
       {width.value > 0 &&
@@ -84,20 +90,26 @@ export function Plot({ report, metric, others = [], marks = [], onChoose }: Plot
       {current !== undefined && (
         <Readout place={shown} dimensions={report.dimensions} metric={metric} />
       )}
+      {report.distributions && (
+        <Distributions report={report} distributions={report.distributions} />
+      )}
       <Table report={report} onChoose={onChoose} />
     </div>
   );
 }
 
-function Legend({ report, others, current, exact, reference }: {
+function Legend({ report, others, name, current, exact, initial, reference }: {
   report: FrontReport;
   others: Series[];
+  name: string | undefined; // of the report, where it has to be told from others
   current: boolean;
   exact: boolean; // whether it is drawn
+  initial: boolean; // as well
   reference: boolean; // as well
 }) {
   const { dimensions } = report;
   const bars = intervalWords(report);
+  const own = name === undefined ? "" : `${name}, `;
   return (
     <ul class="legend" aria-label="Legend">
       {dimensions.length === 2
@@ -117,7 +129,7 @@ function Legend({ report, others, current, exact, reference }: {
                 ),
               )}
             </svg>
-            λ: {dimensions[1]} to {dimensions[0]}
+            {own}λ: {dimensions[1]} to {dimensions[0]}
           </li>
         )
         : dimensions.map((name, i) => (
@@ -125,7 +137,7 @@ function Legend({ report, others, current, exact, reference }: {
             <svg width={12} height={12} aria-hidden="true">
               <circle cx={6} cy={6} r={5} fill={dimensionColour(i)} />
             </svg>
-            λ: only {name}
+            {i === 0 && own}λ: only {name}
           </li>
         ))}
       {current && (
@@ -146,6 +158,14 @@ function Legend({ report, others, current, exact, reference }: {
           exact front
         </li>
       )}
+      {initial && (
+        <li>
+          <svg width={12} height={12} aria-hidden="true">
+            <path class="initial" d="M0,6h12m-6,-6v12" />
+          </svg>
+          model without adapter
+        </li>
+      )}
       {reference && (
         <li>
           <svg width={12} height={12} aria-hidden="true">
@@ -154,10 +174,10 @@ function Legend({ report, others, current, exact, reference }: {
           reference point
         </li>
       )}
-      {others.map(({ name, colour }) => (
+      {others.map(({ name, colour, shape }) => (
         <li key={name}>
-          <svg width={12} height={12} aria-hidden="true" class="other-front">
-            <circle cx={6} cy={6} r={4} stroke={colour} />
+          <svg width={14} height={14} aria-hidden="true" class="other-front">
+            <path d={shapePath(shape, 4)} transform="translate(7 7)" stroke={colour} />
           </svg>
           {name}
         </li>

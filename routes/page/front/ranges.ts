@@ -5,9 +5,10 @@ import type { FrontReport } from "../../../core/front/report.ts";
 /** The range of dimension `i` over the first report and those beside it. */
 export function axisRange([first, ...others]: FrontReport[], i: number): [number, number] {
   const reports = first === undefined ? others : [first, ...others];
-  const values = reports.flatMap(({ points, exact }) => [
+  const values = reports.flatMap(({ points, exact, initial }) => [
     ...points.flatMap(({ low, high }) => [low[i] ?? NaN, high[i] ?? NaN]),
     ...(exact?.points ?? []).map((point) => point.values[i] ?? NaN),
+    ...(initial === undefined ? [] : [initial[i] ?? NaN]),
   ]);
   return domain(values, first?.indicators.referencePoint[i] ?? NaN);
 }

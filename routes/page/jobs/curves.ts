@@ -19,6 +19,8 @@ export interface Curve {
 export interface RunCurves {
   loss: Curve[]; // the aggregated one first
   accuracy: Curve[];
+  /** What else the objective tells, such as rewards and KL: a chart for each, by dimension. */
+  others: { title: string; curves: Curve[] }[];
 }
 
 /** One logged step, whichever way it came. */
@@ -27,24 +29,40 @@ export interface LoggedStep {
   loss: number;
   losses: Record<string, number>;
   accuracies: Record<string, number>;
+  metrics: Record<string, number>; // "kl", "reward/helpful" …
 }
 
 /** A step out of a job's event. */
-export function stepOfEvent({ step, loss, losses, accuracies }: StepEvent): LoggedStep {
-  return { step, loss, losses, accuracies };
+export function stepOfEvent(
+  { step, loss, losses, accuracies, metrics = {} }: StepEvent,
+): LoggedStep {
+  return { step, loss, losses, accuracies, metrics };
 }
+
+/** Columns of metrics.jsonl that are no metric of the objective. */
+const COMMON = ["step", "loss", "learning_rate", "grad_norm", "tokens", "seconds"];
 
 /** A step out of a row of metrics.jsonl: "loss/helpful", "accuracy/helpful" …; null for others. */
 export function stepOfRow(row: Record<string, number>): LoggedStep | null {
   const { step, loss } = row;
   if (step === undefined || loss === undefined) return null;
+  const columns = Object.entries(row);
   const under = (prefix: string) =>
     Object.fromEntries(
-      Object.entries(row).filter(([key]) => key.startsWith(prefix)).map((
+      columns.filter(([key]) => key.startsWith(prefix)).map((
         [key, value],
       ) => [key.slice(prefix.length), value]),
     );
-  return { step, loss, losses: under("loss/"), accuracies: under("accuracy/") };
+  const metrics = columns.filter(([key]) =>
+    !COMMON.includes(key) && !/^(loss|accuracy)\//.test(key)
+  );
+  return {
+    step,
+    loss,
+    losses: under("loss/"),
+    accuracies: under("accuracy/"),
+    metrics: Object.fromEntries(metrics),
+  };
 }
 
 /** The curves of a run; of a step that was logged twice (resumed) the later one counts. */
@@ -52,7 +70,13 @@ export function makeCurves(steps: LoggedStep[]): RunCurves {
   const byStep = new Map<number, LoggedStep>();
   for (const step of steps) byStep.set(step.step, step);
   const ordered = [...byStep.values()].sort((a, b) => a.step - b.step);
-  const dimensions = [...new Set(ordered.flatMap(({ losses }) => Object.keys(losses)))];
+  const columns = [...new Set(ordered.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const dimensions = [
+    ...new Set([
+      ...ordered.flatMap(({ losses }) => Object.keys(losses)),
+      ...columns.flatMap((column) => column.split("/").slice(1)),
+    ]),
+  ];
   const curve = (
     name: string,
     dimension: number | null,
@@ -72,7 +96,22 @@ export function makeCurves(steps: LoggedStep[]): RunCurves {
   return {
     loss: [curve("aggregated", null, ({ loss }) => loss), ...each(({ losses }) => losses)],
     accuracy: each(({ accuracies }) => accuracies),
+    others: [...new Set(columns.map((column) => column.split("/")[0] ?? ""))].map((name) => ({
+      title: titleOf(name),
+      curves: [
+        curve("all", null, ({ metrics }) => metrics[name]),
+        ...dimensions.map((dimension, i) =>
+          curve(dimension, i, ({ metrics }) => metrics[`${name}/${dimension}`])
+        ),
+      ].filter(({ points }) => points.length > 0),
+    })),
   };
+}
+
+/** `clip_fraction` → "Clip fraction" */
+function titleOf(column: string): string {
+  const words = column.replaceAll("_", " ").replace(/\bkl\b/, "KL");
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
 
 /** At most `most` points: means of equal stretches of steps. */

@@ -48,18 +48,46 @@ const groups: { title: string; advanced: boolean; names: string[] }[] = [
       "preferences_per_step",
       "dirichlet_alpha",
       "vertex_share",
+      "fixed_preference",
     ],
   },
   {
     title: "Adapter",
     advanced: true,
     names: [
+      "tuning",
       "adapter",
       "lora_r",
       "lora_alpha",
       "lora_target_modules",
       "lora_init",
       "orthogonality",
+      "lora_scaling_factor",
+    ],
+  },
+  {
+    title: "PPO",
+    advanced: true,
+    names: [
+      "reward_model",
+      "reward_scale",
+      "ideal_point",
+      "kl_coef",
+      "cliprange",
+      "cliprange_value",
+      "reward_clip",
+      "gamma",
+      "lam",
+      "whiten_advantages",
+      "ptx_coef",
+      "ptx_dataset",
+      "num_ppo_epochs",
+      "rollout_batch_size",
+      "max_new_tokens",
+      "temperature",
+      "top_p",
+      "rollout_format",
+      "critic_learning_rate",
     ],
   },
   {
@@ -122,13 +150,18 @@ export function defaultText(field: Field, preset: Preset | undefined): string {
 }
 
 /**
- * The preset that the server lays underneath: the chosen one, or `builtin` where the model is the
- * built-in one and none was chosen.
+ * The preset that the server lays underneath: the chosen one, or where the model is the built-in
+ * one and none was chosen that of the objective in `builtinPresets`.
  */
-export function presetName(chosen: string, values: Record<string, string>): string {
+export function presetName(
+  chosen: string,
+  values: Record<string, string>,
+  { builtinPresets, settings }: Pick<PageData, "builtinPresets" | "settings">,
+): string {
   if (chosen !== "") return chosen;
   const model = values.model_name_or_path?.trim() || "builtin";
-  return model === "builtin" ? "builtin" : "";
+  const objective = values.objective || String(settings.objective?.default);
+  return model === "builtin" ? builtinPresets[objective] ?? "" : "";
 }
 
 /** What is wrong with the text of a field, as a sentence; null where it may stay. */
@@ -154,14 +187,21 @@ export function fieldError({ name, kind, whole, schema }: Field, text: string): 
   return right ? null : `${name} must be ${wanted}.`;
 }
 
+const readers: Record<SettingSchema["type"], (text: string) => string | number | boolean> = {
+  string: (text) => text,
+  number: Number,
+  integer: Number,
+  boolean: (text) => text === "true",
+};
+
 /** The body of POST /runs: only what the user filled in. */
 export function makeRequest(
   { name, preset, values }: { name: string; preset: string; values: Record<string, string> },
   fields: Field[],
-): Record<string, string | number> {
-  const given = fields.flatMap(({ name, kind }): [string, string | number][] => {
+): Record<string, string | number | boolean> {
+  const given = fields.flatMap(({ name, schema }): [string, string | number | boolean][] => {
     const text = values[name]?.trim() ?? "";
-    return text === "" ? [] : [[name, kind === "number" ? Number(text) : text]];
+    return text === "" ? [] : [[name, readers[schema.type](text)]];
   });
   return { name, ...(preset === "" ? {} : { preset }), ...Object.fromEntries(given) };
 }
@@ -176,8 +216,7 @@ export function freeName(wish: string, taken: string[]): string {
 
 function makeField(name: string, schema: SettingSchema): Field {
   const number = schema.type === "number" || schema.type === "integer";
-  // TRUE and FALSE would be a choice too; a schema without them needs no third kind of field.
-  const choices = schema.enum ?? [];
+  const choices = schema.type === "boolean" ? ["true", "false"] : schema.enum ?? [];
   return {
     name,
     help: schema.description ?? "",

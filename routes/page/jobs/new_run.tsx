@@ -34,7 +34,7 @@ export function NewRun({ data }: { data: PageData }) {
   const checked = useSignal(false);
   useEffect(() => void loadJobs(), []);
 
-  const base = presetName(preset.value, values.value);
+  const base = presetName(preset.value, values.value, data);
   const taken = [
     ...(valueOf(adapters.value) ?? []).map(({ id }) => id),
     ...(valueOf(jobs.value) ?? []).map(({ adapter }) => adapter),

@@ -3,7 +3,7 @@
 import { type Signal, signal } from "@preact/signals";
 import type { AdapterDetails, AdapterSummary, Job } from "../../../workers/service.ts";
 import { getJson } from "./api.ts";
-import { loadInto, type Resource } from "./resource.ts";
+import { loadInto, type Resource, valueOf } from "./resource.ts";
 
 export const adapters = signal<Resource<AdapterSummary[]>>({ state: "loading" });
 export const jobs = signal<Resource<Job[]>>({ state: "loading" });
@@ -34,11 +34,12 @@ export function detailsOf(id: string): Signal<Resource<AdapterDetails>> {
   return held;
 }
 
-/** Loads one adapter anew, where it is held. */
-export async function loadDetails(id: string): Promise<void> {
+/** Loads one adapter anew, where it is held; what came, or null. */
+export async function loadDetails(id: string): Promise<AdapterDetails | null> {
   const held = details.get(id);
-  if (held === undefined) return;
+  if (held === undefined) return null;
   await loadInto(held, () => getJson<AdapterDetails>(`/adapters/${encodeURIComponent(id)}`));
+  return valueOf(held.value);
 }
 
 /** Lets go of what was known of an adapter: it was deleted, or trained anew. */

@@ -64,7 +64,8 @@ export function promptIds(n: number): number[] {
   return Array.from({ length: n }, (_, i) => 1000 + 7 * i);
 }
 
-function formatOf(word: string | undefined): WeightFormat {
+/** The weight format of that name. Throws RangeError where there is none. */
+export function formatOf(word: string | undefined): WeightFormat {
   if (word === "float32" || word === "int8" || word === "int4") return word;
   throw new RangeError(`Cannot decode: expected float32, int8 or int4, got ${word}`);
 }

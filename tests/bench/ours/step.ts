@@ -13,7 +13,7 @@ import { RunConfig } from "../../../core/config.ts";
 import { scoreSequences } from "../../../core/front/evaluate.ts";
 import { holdDecoder } from "../../../core/models/held.ts";
 import { createPolicy, type Policy } from "../../../core/policy.ts";
-import { objectives } from "../../../core/objectives/mod.ts";
+import { pairObjectives } from "../../../core/objectives/mod.ts";
 import { Random } from "../../../core/random.ts";
 import type { TokenizedPair } from "../../../core/text/example.ts";
 import { train, type TrainParts } from "../../../core/train.ts";
@@ -27,7 +27,7 @@ const TOKENS_PER_PASS = batch.rows * batch.length;
 
 /** A trainer's parts on random pairs, the reference pass that belongs to them, and how to end. */
 export interface MeasuredStep {
-  parts: TrainParts;
+  parts: TrainParts<TokenizedPair>;
   policy: Policy; // that the parts train
   /** Scores every sequence of the pairs with the reference policy, into parts.referenceLogProbs. */
   scoreReference(): Promise<void>;
@@ -50,13 +50,13 @@ export async function openStep(
   const maps = adaptedMaps(smollm2, config.lora_target_modules);
   const stored = initParameters(adapter, maps, { config: smollm2, random: random.fork("adapter") });
   const parameters = loadParameters(adapter, maps, stored);
-  const objective = objectives.dpo(config, DIMENSIONS);
+  const objective = pairObjectives.dpo(config, DIMENSIONS);
   const pairs = randomPairs(random.fork("pairs"), { count, length });
   const sequences = pairs.flatMap(objective.sequences);
   const reference = createPolicy(engine, decoder, null);
   const { objectives: M } = adapterShape;
   const policy = createPolicy(engine, decoder, { adapter, objectives: M, parameters });
-  const parts: TrainParts = {
+  const parts: TrainParts<TokenizedPair> = {
     engine,
     pass: stepPass(policy),
     adapter,
@@ -64,7 +64,7 @@ export async function openStep(
     objective,
     aggregation: aggregations.ls,
     dimensions: DIMENSIONS,
-    pairs,
+    examples: pairs,
     referenceLogProbs: new Float32Array(sequences.length),
   };
   return {
@@ -106,7 +106,7 @@ export function stepConfig(
 }
 
 /** Optimiser steps of the trainer, one per call; `end` must be called once. */
-export function startSteps(config: RunConfig, parts: TrainParts) {
+export function startSteps(config: RunConfig, parts: TrainParts<TokenizedPair>) {
   const events = train(config, parts, new AbortController().signal);
   return {
     async step(): Promise<void> {

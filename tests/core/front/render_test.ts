@@ -3,23 +3,12 @@ import { parseHTML } from "linkedom";
 import { figure, frontCsv, frontSvg, frontTable } from "../../../core/front/render.ts";
 import { type FrontReport, summarizeFront } from "../../../core/front/report.ts";
 import { measurement } from "./fixture.ts";
+import { assertWellFormed } from "./markup.ts";
 
 const options = { seed: 1, resamples: 100 };
 
 function report(m: number, overrides: Parameters<typeof measurement>[1] = {}): FrontReport {
   return summarizeFront(measurement(m, { pointsPerEdge: m === 2 ? 11 : 4, ...overrides }), options);
-}
-
-/** Tags open and close in pairs, and no text holds a bare < or &. */
-function assertWellFormed(svg: string): void {
-  const open: string[] = [];
-  for (const [, closing, name = "", selfClosing] of svg.matchAll(/<(\/?)([\w:]+)[^>]*?(\/?)>/g)) {
-    if (closing) assert.equal(open.pop(), name);
-    else if (!selfClosing) open.push(name);
-  }
-  assert.deepEqual(open, []);
-  const text = svg.replaceAll(/<[^>]*>/g, "");
-  assert.doesNotMatch(text, /<|&(?!(amp|lt|gt|quot|#\d+);)/);
 }
 
 function elements(svg: string, selector: string): { getAttribute(name: string): string | null }[] {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import onnxProto from "onnx-proto";
 import type { onnx as types } from "onnx-proto";
 import type { WeightFormat } from "../../../core/generate/decoder.ts";
-import { decoderGraph, factorPieces, graphNames } from "../../../core/generate/graph.ts";
+import { decoderGraph, graphNames } from "../../../core/generate/graph.ts";
 import { GraphBuilder } from "../../../core/generate/onnx.ts";
 import { blockProduct, headProduct } from "../../../core/generate/products.ts";
 import { weightFile } from "../../../core/generate/weight_file.ts";
@@ -45,17 +45,17 @@ for (const format of ["float32", "int8", "int4"] as const) {
   Deno.test(`decoderGraph() names its inputs and outputs as documented, ${format}`, () => {
     const graph = graphOf(config, format);
     const inputs = new Map(graph.input?.map((input) => [input.name ?? "", dimsOf(input)]));
-    assert.deepEqual(inputs.get(graphNames.ids), ["N"]);
-    assert.deepEqual(inputs.get(graphNames.rowFactors), ["R", "F"]);
-    assert.deepEqual(inputs.get(graphNames.past(1).values), ["B", 2, "P", 16]);
+    assert.deepEqual(inputs.get(graphNames.ids), ["B", "T"]);
+    assert.deepEqual(inputs.get(graphNames.rowFactors), ["B", 1, "R"]);
+    assert.deepEqual(inputs.get(graphNames.past(1).values), ["B", 2, 1, "P", 16]);
     const { V, U } = graphNames.factors("model.layers.1.qkv");
-    assert.deepEqual(inputs.get(V), [1, "3R", 64]);
-    assert.deepEqual(inputs.get(U), ["3R", 128]); // (4 + 2 + 2)·16
-    assert.equal(inputs.size, 7 + 2 * (2 + 2 * 4)); // and for each block past and factors
+    assert.deepEqual(inputs.get(V), ["3R", 1, 64]);
+    assert.deepEqual(inputs.get(U), ["3R", 1, 128]); // (4 + 2 + 2)·16
+    assert.equal(inputs.size, 6 + 2 * (2 + 2 * 4)); // and for each block past and factors
     const outputs = graph.output?.map((output) => [output.name, dimsOf(output)]);
     assert.deepEqual(outputs, [
-      [graphNames.present, ["B", 2 * 2 * 2, "T", 16]],
-      [graphNames.logits, ["O", 100]],
+      [graphNames.present, ["B", 2 * 2 * 2, 1, "T", 16]],
+      [graphNames.logits, ["O", 1, 100]],
     ]);
   });
 
@@ -102,13 +102,6 @@ Deno.test("blockProduct() puts maps of one input beside each other", () => {
   assert.equal(maps[1]?.weight, "model.layers.1.self_attn.k_proj.weight");
   assert.equal(headProduct(config).maps[0]?.weight, "model.embed_tokens.weight");
   assert.equal(headProduct({ ...config, tiedHead: false }).maps[0]?.weight, "lm_head.weight");
-});
-
-Deno.test("factorPieces() cuts into the fewest equal pieces of at most 256", () => {
-  assert.deepEqual(factorPieces(64), [1, 64]);
-  assert.deepEqual(factorPieces(576), [3, 192]);
-  assert.deepEqual(factorPieces(1536), [6, 256]);
-  assert.deepEqual(factorPieces(263), [263, 1]); // a prime
 });
 
 Deno.test("GraphBuilder writes attributes by their types and leaves gaps for what is left out", () => {

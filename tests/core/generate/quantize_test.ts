@@ -3,7 +3,6 @@ import * as ort from "onnxruntime-node";
 import { GraphBuilder } from "../../../core/generate/onnx.ts";
 import {
   type Bits,
-  blockSums,
   codeColumns,
   dequantize,
   hasOffsets,
@@ -38,8 +37,8 @@ Deno.test("quantize() to 4 bits finds the grid that a block lies on, offset and 
   const shape: QuantizedShape = { in: 32, out: 1, bits: 4 };
   const { codes, scales, zeros } = quantize(values, shape);
   assert.deepEqual([...codes.subarray(0, 8)], [0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe]);
-  // The second block is the row of offsets, [3]: scale 3/15, code 15.
-  assertNear(scales, [0.5, 0.2]);
+  // The second block is the row of offsets, [32·3]: scale 96/15, code 15.
+  assertNear(scales, [0.5, 6.4]);
   assert.equal(codes[16], 15);
   assert.deepEqual([...zeros], [0x00]);
   assertNear(dequantize({ codes, scales, zeros }, shape), values);
@@ -147,8 +146,7 @@ async function product(
 ): Promise<Float32Array> {
   const dims = quantizedDims(shape);
   const graph = new GraphBuilder();
-  graph.input("x", "float32", ["N", shape.in]);
-  graph.input("sums", "float32", ["S", "blocks"]);
+  graph.input("x", "float32", ["N", 1, shape.in]);
   const parts = {
     codes: new ort.Tensor("uint8", codes, dims.codes),
     scales: new ort.Tensor("float32", scales, dims.scales),
@@ -157,11 +155,14 @@ async function product(
   graph.input("codes", "uint8", dims.codes);
   graph.input("scales", "float32", dims.scales);
   graph.input("zeros", "uint8", dims.zeros);
-  const wide = hasOffsets(shape)
-    ? graph.node("Concat", ["x", graph.node("MatMul", ["x", "sums"])], { attributes: { axis: 1 } })
+  const blocks = { kernel_shape: [32], strides: [32] };
+  const columns = hasOffsets(shape)
+    ? graph.node("Concat", ["x", graph.node("AveragePool", ["x"], { attributes: blocks })], {
+      attributes: { axis: 2 },
+    })
     : "x";
-  graph.node("MatMulNBits", [wide, "codes", "scales", "zeros"], {
-    outputs: [graph.output("y", "float32", ["N", shape.out])],
+  graph.node("MatMulNBits", [columns, "codes", "scales", "zeros"], {
+    outputs: [graph.output("y", "float32", ["N", 1, shape.out])],
     domain: "com.microsoft",
     attributes: {
       K: codeColumns(shape),
@@ -174,11 +175,9 @@ async function product(
   const session = await ort.InferenceSession.create(graph.encode("product"), {
     logSeverityLevel: 4,
   });
-  const sums = hasOffsets(shape) ? blockSums(shape.in) : new Float32Array(0);
   const results = await session.run({
     ...parts,
-    x: new ort.Tensor("float32", x, [x.length / shape.in, shape.in]),
-    sums: new ort.Tensor("float32", sums, hasOffsets(shape) ? [shape.in, shape.in / 32] : [0, 0]),
+    x: new ort.Tensor("float32", x, [x.length / shape.in, 1, shape.in]),
   });
   await session.release();
   return results.y?.data as Float32Array;

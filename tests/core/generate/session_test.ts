@@ -183,7 +183,13 @@ if (smollm2File) {
 
 for (const format of formats) {
   Deno.test(`a row's logits are the same bits in every batch and slot, ${format}`, async () => {
-    for (const [model, threads] of [["builtin", 1], ["builtin", 2], ["llama_tied", 3]] as const) {
+    const cases = [
+      ["builtin", 1],
+      ["builtin", 2],
+      ["llama_tied", 3],
+      ["llama_untied_sharded", 8], // a single key head
+    ] as const;
+    for (const [model, threads] of cases) {
       await withDecoder(model, { format, threads }, async (decoder, config) => {
         await sameBitsInBatches(decoder, config, [1, 2, 3, 11, 32, 70]);
       });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { InputError } from "../../../core/errors.ts";
+import type { DecoderConfig } from "../../../core/models/config.ts";
 import { families, familyOfConfigJson } from "../../../core/models/families.ts";
 import { llama } from "../../../core/models/llama.ts";
+import { ropeFrequencies } from "../../../core/models/rope.ts";
 
 const base = {
   architectures: ["LlamaForCausalLM"],
@@ -55,6 +57,70 @@ Deno.test("fromConfigJson() reads rotary settings in both dialects", () => {
       originalMaxPositions: 8192,
     });
   }
+});
+
+Deno.test("toConfigJson() is read back as the same configuration", () => {
+  const scalings: (DecoderConfig["ropeScaling"])[] = [
+    null,
+    { type: "linear", factor: 2 },
+    { type: "dynamic", factor: 2, originalMaxPositions: 2048 },
+    {
+      type: "llama3",
+      factor: 8,
+      lowFreqFactor: 1,
+      highFreqFactor: 4,
+      originalMaxPositions: 8192,
+    },
+    {
+      type: "yarn",
+      factor: 4,
+      originalMaxPositions: 512,
+      attentionFactor: 1.1,
+      betaFast: 32,
+      betaSlow: 1,
+      truncate: false,
+    },
+  ];
+  for (const ropeScaling of scalings) {
+    for (const eosTokenIds of [[], [2], [2, 7]]) {
+      const config: DecoderConfig = {
+        ...llama.fromConfigJson(base, "config.json"),
+        kvHeads: 2,
+        headDim: 8,
+        normEpsilon: 9.999999747378752e-6, // as a GGUF file tells 1e-5
+        tiedHead: true,
+        ropeTheta: 500000,
+        ropeScaling,
+        bosTokenId: 1,
+        eosTokenIds,
+      };
+      const json = JSON.parse(JSON.stringify(llama.toConfigJson(config)));
+      assert.deepEqual(llama.fromConfigJson(json, "config.json"), config);
+    }
+  }
+});
+
+Deno.test("toConfigJson() names the rotary factors of Llama 3.1 and 3.2, and no others", () => {
+  const plain = { ...llama.fromConfigJson(base, "config.json"), headDim: 64, ropeTheta: 500000 };
+  for (const factor of [8, 32]) {
+    const ropeScaling = {
+      type: "llama3" as const,
+      factor,
+      lowFreqFactor: 1,
+      highFreqFactor: 4,
+      originalMaxPositions: 8192,
+    };
+    const scaled = ropeFrequencies({ ...plain, ropeScaling }, 1);
+    const factors = [...ropeFrequencies(plain, 1)].map((f, j) => Math.fround(f / (scaled[j] ?? 1)));
+    const config = { ...plain, ropeScaling: { type: "factors" as const, factors } };
+    const read = llama.fromConfigJson(llama.toConfigJson(config), "config.json");
+    assert.deepEqual(read.ropeScaling, ropeScaling);
+  }
+  const factors = new Array<number>(32).fill(3);
+  assert.throws(() => llama.toConfigJson({ ...plain, ropeScaling: { type: "factors", factors } }), {
+    name: "InputError",
+    message: "Cannot write a config.json: expected rotary factors of Llama 3.1 or 3.2, got others",
+  });
 });
 
 const refused: [string, Record<string, unknown>, RegExp][] = [

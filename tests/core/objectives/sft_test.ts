@@ -32,6 +32,21 @@ eachEngine("losses() is the mean over response tokens, worked by hand", (engine)
   assertNear(gradient, [-1 / 5, -1 / 5, -1 / 4]);
 });
 
+eachEngine("losses() counts learned tokens only", (engine) => {
+  void engine;
+  const [one, three] = sequencesOf([1, 3]);
+  assert(one && three);
+  const examples = [one, { ...three, learned: Uint8Array.of(1, 0, 1) }];
+  const losses = tf.tidy(() =>
+    sft().losses(tf.tensor1d([-1, -5]), tf.zeros([2]), {
+      examples,
+      groups: [0, 0],
+      preferences: [[1]],
+    }).arraySync()
+  );
+  assertNear(losses.flat(), [2]); // (1 + 5) / (1 + 2)
+});
+
 Deno.test("sequences() is the example itself, and nothing is counted right or wrong", () => {
   const objective = sft();
   const [example] = sequencesOf([2]);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  learnedTokens,
   type Pack,
   packSequences,
   rowLengthFor,
@@ -47,6 +48,22 @@ Deno.test("packSequences() lays two sequences into one row, worked by hand", () 
     targets: Int32Array.of(9, 2, 8, 2),
     owners: Int32Array.of(1, 1, 0, 0),
   }]);
+});
+
+Deno.test("packSequences() predicts learned tokens only, and lays out all, worked by hand", () => {
+  const sequence = {
+    prompt: Int32Array.of(7),
+    response: Int32Array.of(8, 2, 5, 6, 9, 2), // 5 6: what the user says between two answers
+    learned: Uint8Array.of(1, 1, 0, 0, 1, 1),
+  };
+  const [pack] = packSequences([sequence], { rowLength: 8, maxTokens: 8 });
+  assert.deepEqual(pack?.ids, Int32Array.of(7, 8, 2, 5, 6, 9, 2, 0));
+  assert.deepEqual(pack?.positions, Int32Array.of(0, 1, 2, 3, 4, 5, 6, 0));
+  assert.deepEqual(pack?.branches, Int32Array.of(0, 1, 1, 1, 1, 1, 1, 0));
+  assert.deepEqual(pack?.predicting, Int32Array.of(0, 1, 4, 5));
+  assert.deepEqual(pack?.targets, Int32Array.of(8, 2, 9, 2));
+  assert.equal(learnedTokens(sequence), 4);
+  assert.equal(learnedTokens({ prompt: sequence.prompt, response: sequence.response }), 6);
 });
 
 Deno.test("packSequences() places every token once, in order, in one row, from position 0", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Random } from "../../../core/random.ts";
 import type { TokenizedPair } from "../../../core/text/example.ts";
-import { PairSampler, SamplerState } from "../../../core/text/sampler.ts";
+import { ExampleSampler, SamplerState } from "../../../core/text/sampler.ts";
 
 type Label = 0 | 1 | null;
 
@@ -19,11 +19,11 @@ function separate(helpful: number, harmless: number): TokenizedPair[] {
   ]);
 }
 
-function sampler(pairs: TokenizedPair[], seed = 1): PairSampler {
-  return new PairSampler(pairs, pairs[0]?.better.length ?? 0, new Random(seed));
+function sampler(pairs: TokenizedPair[], seed = 1): ExampleSampler {
+  return new ExampleSampler(pairs, pairs[0]?.better.length ?? 0, new Random(seed));
 }
 
-Deno.test("PairSampler shares one pool where every pair carries every label", () => {
+Deno.test("ExampleSampler shares one pool where every pair carries every label", () => {
   const both = sampler(pairsOf([[0, 1], [1, 1], [0, 0], [1, 0]]));
   assert.equal(both.state().pools.length, 1);
   assert.equal(both.next(2, 1).indices.length, 2);
@@ -45,9 +45,9 @@ Deno.test("next() draws from every pool, labelled pairs only, spread over all gr
 });
 
 Deno.test("groupCount() is one group a pair for 0, and never more groups than pairs", () => {
-  assert.equal(PairSampler.groupCount(6, 0), 6);
-  assert.equal(PairSampler.groupCount(6, 1), 1);
-  assert.equal(PairSampler.groupCount(6, 9), 6);
+  assert.equal(ExampleSampler.groupCount(6, 0), 6);
+  assert.equal(ExampleSampler.groupCount(6, 1), 1);
+  assert.equal(ExampleSampler.groupCount(6, 9), 6);
 });
 
 Deno.test("next() gives every group pairs of every pool", () => {
@@ -55,7 +55,7 @@ Deno.test("next() gives every group pairs of every pool", () => {
     fc.integer({ min: 1, max: 12 }),
     fc.integer({ min: 0, max: 12 }),
     (size, wanted) => {
-      const G = PairSampler.groupCount(size, wanted);
+      const G = ExampleSampler.groupCount(size, wanted);
       const { indices, groups } = sampler(separate(5, 7)).next(size, G);
       for (const isHelpful of [true, false]) {
         const seen = new Set(groups.filter((_, i) => (indices[i] ?? 0) < 5 === isHelpful));
@@ -112,9 +112,9 @@ Deno.test("the same seed draws the same pairs, another seed others; its stream d
   const pairs = separate(20, 20);
   const random = new Random(5);
   const before = random.state();
-  const first = new PairSampler(pairs, 2, random).next(8, 1);
+  const first = new ExampleSampler(pairs, 2, random).next(8, 1);
   assert.deepEqual(random.state(), before);
-  assert.deepEqual(new PairSampler(pairs, 2, random).next(8, 1), first);
+  assert.deepEqual(new ExampleSampler(pairs, 2, random).next(8, 1), first);
   assert.notDeepEqual(sampler(pairs, 6).next(8, 1), first);
 });
 
@@ -127,14 +127,14 @@ Deno.test("usedPairs() names the pairs that the same number of draws sees", () =
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 1, max: 4 }), (n, size) => {
       const pairs = separate(9, 6);
-      const options = { dimensions: 2, random: new Random(3), draws: n, pairsPerDimension: size };
-      const draws = new PairSampler(pairs, 2, new Random(3));
+      const options = { dimensions: 2, random: new Random(3), draws: n, perDimension: size };
+      const draws = new ExampleSampler(pairs, 2, new Random(3));
       const seen = new Set(Array.from({ length: n }, () => draws.next(size, 1).indices).flat());
-      assert.deepEqual(PairSampler.usedPairs(pairs, options), [...seen].sort((a, b) => a - b));
+      assert.deepEqual(ExampleSampler.used(pairs, options), [...seen].sort((a, b) => a - b));
     }),
   );
 });
 
-Deno.test("PairSampler refuses a dimension without labelled pairs, naming it", () => {
-  assert.throws(() => sampler(pairsOf([[0, null], [1, null]])), /dimension 1 has no labelled pair/);
+Deno.test("ExampleSampler refuses a dimension without labelled pairs, naming it", () => {
+  assert.throws(() => sampler(pairsOf([[0, null], [1, null]])), /dimension 1 has no label/);
 });

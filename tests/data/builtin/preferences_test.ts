@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  answerPairs,
-  builtinPreferences,
-  labelProbability,
-} from "../../../data/builtin/preferences.ts";
-import { sftCorpus } from "../../../data/builtin/corpus.ts";
+import { labelProbability } from "../../../data/builtin/labels.ts";
+import { answerPairs, builtinPreferences } from "../../../data/builtin/preferences.ts";
+import { heldOutCorpus, sftCorpus } from "../../../data/builtin/corpus.ts";
 import { createWorld } from "../../../data/builtin/world.ts";
 
 const world = createWorld();
@@ -124,11 +121,13 @@ Deno.test("builtinPreferences() refuses settings that are not positive", () => {
 Deno.test("sftCorpus() holds every phrasing of every answer once and no tested prompt", () => {
   const corpus = sftCorpus(world);
   assert.equal(corpus.length, 552 * 12);
-  assert.equal(
-    new Set(corpus.map(({ prompt, response }) => `${prompt[0]?.content}|${response}`)).size,
-    552 * 12,
+  const texts = corpus.map(({ prompt, completion }) =>
+    [prompt, completion].map(([message]) => message?.content).join("|")
   );
+  assert.equal(new Set(texts).size, 552 * 12);
   const tested = new Set(world.test.map(({ text }) => text));
   assert.ok(corpus.every(({ prompt }) => !tested.has(prompt[0]?.content ?? "")));
   assert.deepEqual(corpus, sftCorpus(world));
+  assert.ok(heldOutCorpus(world).every(({ prompt }) => tested.has(prompt[0]?.content ?? "")));
+  assert.equal(heldOutCorpus(world).length, world.test.length * 6);
 });

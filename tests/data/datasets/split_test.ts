@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { PreferenceDataset } from "../../../core/text/example.ts";
-import { splitByPrompt } from "../../../data/datasets/split.ts";
+import { splitByPrompt, splitInstructions } from "../../../data/datasets/split.ts";
 
 const label = fc.constantFrom(0 as const, 1 as const, null);
 const datasets = fc.array(
@@ -62,6 +62,20 @@ Deno.test("splitByPrompt() depends on the seed alone", () => {
   const split = (seed: number) => splitByPrompt(dataset, { share: 0.2, seed }).test.fingerprint;
   assert.equal(split(1), split(1));
   assert.notEqual(split(1), split(2));
+});
+
+Deno.test("splitInstructions() keeps the answers to one prompt together", () => {
+  const examples = Array.from({ length: 60 }, (_, i) => ({
+    prompt: [{ role: "user" as const, content: `q${i % 20}` }],
+    completion: [{ role: "assistant" as const, content: `a${i}` }],
+  }));
+  // 10 % of 20 prompts are 2, of three answers each.
+  const { train, test } = splitInstructions({ examples, fingerprint: "" }, { share: 0.1, seed: 3 });
+  assert.deepEqual([train.examples.length, test.examples.length], [54, 6]);
+  const held = new Set(test.examples.map(({ prompt }) => prompt[0]?.content));
+  assert.equal(held.size, 2);
+  assert.ok(!train.examples.some(({ prompt }) => held.has(prompt[0]?.content)));
+  assert.notEqual(train.fingerprint, test.fingerprint);
 });
 
 Deno.test("splitByPrompt() refuses a share that is none", () => {

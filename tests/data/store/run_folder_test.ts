@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { RunConfig } from "../../../core/config.ts";
 import { BusyError, CorruptFileError, DivergedError, InputError } from "../../../core/errors.ts";
 import { float32Tensor, toFloat32 } from "../../../core/models/safetensors.ts";
-import { openAdapter, openRun, type Run } from "../../../data/store/run_folder.ts";
+import { frontNames } from "../../../data/store/fronts.ts";
+import { openAdapter, openRun, type Run, saveFigure } from "../../../data/store/run_folder.ts";
 import { adapterConfig, checkpointOf, temporaryFolder, tensorsOf, valueOf } from "./fixtures.ts";
 
 async function namesIn(folder: string): Promise<string[]> {
@@ -64,11 +65,21 @@ Deno.test("a checkpoint comes back bit for bit, with the sign of zero", async ()
   const saved = {
     ...checkpointOf(20),
     optimizer: { "a.m": odd, "a.v": float32Tensor([0], new Float32Array()) },
+    companions: { critic: { "score.weight": odd } },
   };
   await run.saveCheckpoint(20, saved, { limit: 2 });
   const loaded = await run.latestCheckpoint();
   assert.deepEqual(loaded, { step: 20, ...saved });
   assert(Object.is(loaded?.state.cursor, -0));
+  for (const name of ["optimizer", "adapter_model", "../up", "A"]) {
+    const companions = { [name]: { x: odd } };
+    await assert.rejects(
+      run.saveCheckpoint(21, { ...saved, companions }, { limit: 2 }),
+      RangeError,
+    );
+  }
+  await run.saveCheckpoint(30, checkpointOf(30), { limit: 2 });
+  assert.deepEqual((await run.latestCheckpoint())?.companions, {});
 });
 
 Deno.test("saveCheckpoint() keeps the newest `limit` checkpoints", async () => {
@@ -283,13 +294,22 @@ Deno.test("a metrics row cut at any byte is dropped on opening, a damaged one is
   });
 });
 
-Deno.test("saveFront() writes three files and refuses names that lead elsewhere", async () => {
+Deno.test("saveFront() writes its files and refuses names that lead elsewhere", async () => {
   await using temporary = await temporaryRun();
   const { run, path } = temporary;
   const files = { json: { x: 1 }, svg: "<svg/>", csv: "x\n1\n" };
+  const place = (name: string) => join(path, "fronts", name);
   const paths = await run.saveFront("grid-11", files);
-  assert.equal(paths.svg, join(path, "fronts", "grid-11.svg"));
-  assert.equal(await Deno.readTextFile(paths.csv), files.csv);
+  assert.deepEqual(paths, ["grid-11.svg", "grid-11.csv", "grid-11.json"].map(place));
+  assert.equal(await Deno.readTextFile(place("grid-11.csv")), files.csv);
+  const further = { "rewards.svg": "<svg>rewards</svg>" };
+  assert.equal((await run.saveFront("more", { ...files, further }))[3], place("more.rewards.svg"));
+  assert.equal(await Deno.readTextFile(place("more.rewards.svg")), "<svg>rewards</svg>");
+  assert.deepEqual(await frontNames(path), ["grid-11", "more"]);
+  assert.deepEqual(
+    await saveFigure(path, "comparison", files),
+    ["svg", "csv", "json"].map((extension) => join(path, "figures", `comparison.${extension}`)),
+  );
   for (const name of ["../x", "a/b", "", ".x", "a\0", "x".repeat(101), "a\\b"]) {
     await assert.rejects(run.saveFront(name, files), RangeError);
   }

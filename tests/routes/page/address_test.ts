@@ -9,7 +9,14 @@ import {
 
 const nothing: Address = {
   place: { view: "explore" },
-  exploration: { adapter: null, preferences: [], question: "", sampling: defaultSampling },
+  exploration: {
+    adapter: null,
+    preferences: [],
+    question: "",
+    sampling: defaultSampling,
+    front: null,
+    beside: null,
+  },
 };
 
 Deno.test("an address without a word is the first view with its defaults", () => {
@@ -19,7 +26,7 @@ Deno.test("an address without a word is the first view with its defaults", () =>
   assert.equal(formatAddress(nothing), "#/");
 });
 
-Deno.test("an address says adapter, λ, question and what differs from the default sampling", () => {
+Deno.test("an address says adapter, λ, question, fronts and what differs from the default sampling", () => {
   const address: Address = {
     place: { view: "explore" },
     exploration: {
@@ -27,12 +34,15 @@ Deno.test("an address says adapter, λ, question and what differs from the defau
       preferences: [[0.7, 0.3], [0, 1]],
       question: "How do I bake bread & butter?",
       sampling: { ...defaultSampling, seed: 7, temperature: 0 },
+      front: "step-10",
+      beside: ["other/second", "growth"],
     },
   };
   assert.equal(
     formatAddress(address),
     "#/?adapter=first&preference=0.7,0.3&preference=0,1" +
-      "&question=How+do+I+bake+bread+%26+butter%3F&seed=7&temperature=0",
+      "&question=How+do+I+bake+bread+%26+butter%3F&seed=7&temperature=0" +
+      "&front=step-10&beside=other%2Fsecond&beside=growth",
   );
   assert.deepEqual(parseAddress(formatAddress(address)), address);
 });
@@ -70,6 +80,10 @@ Deno.test("any exploration survives the way into an address and back", () => {
     adapter: fc.option(fc.string({ minLength: 1 }).map((text) => text.toWellFormed())),
     preferences: fc.array(weights, { maxLength: 4 }),
     question: fc.string({ unit: "grapheme" }).map((text) => text.toWellFormed()),
+    front: fc.option(fc.string({ minLength: 1 }).map((text) => text.toWellFormed())),
+    beside: fc.option(
+      fc.array(fc.string({ minLength: 1 }).map((text) => text.toWellFormed()), { maxLength: 6 }),
+    ),
     sampling: fc.record({
       seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
       temperature: fc.double({ min: 0, max: 2, noNaN: true }).map(Math.abs),

@@ -13,6 +13,7 @@ const step = (at: number, loss: number): LoggedStep => ({
   loss,
   losses: { helpful: loss + 1, harmless: loss + 2 },
   accuracies: { helpful: 0.5, harmless: 0.25 },
+  metrics: {},
 });
 
 Deno.test("a logged row and an event of the same step give the same point", () => {
@@ -23,6 +24,8 @@ Deno.test("a logged row and an event of the same step give the same point", () =
     "loss/harmless": 0.6,
     "accuracy/helpful": 1,
     "accuracy/harmless": 0,
+    kl: 2,
+    "kl/helpful": 3,
     learning_rate: 1e-3,
   };
   const fromEvent = stepOfEvent({
@@ -32,6 +35,7 @@ Deno.test("a logged row and an event of the same step give the same point", () =
     loss: 0.5,
     losses: { helpful: 0.4, harmless: 0.6 },
     accuracies: { helpful: 1, harmless: 0 },
+    metrics: { kl: 2, "kl/helpful": 3 },
     learningRate: 1e-3,
     gradNorm: 1,
     tokens: 1,
@@ -52,6 +56,30 @@ Deno.test("curves follow the steps: the aggregated loss first, then each dimensi
   ]);
   assert.deepEqual(loss[1]?.points, [{ step: 1, value: 11 }, { step: 2, value: 21 }]);
   assert.deepEqual(accuracy.map(({ name }) => name), ["helpful", "harmless"]);
+});
+
+Deno.test("what else an objective tells has a chart each, with the colours of the dimensions", () => {
+  const logged = (at: number, metrics: Record<string, number>): LoggedStep => ({
+    ...step(at, 1),
+    losses: {},
+    accuracies: {},
+    metrics,
+  });
+  const { loss, accuracy, others } = makeCurves([
+    logged(1, { kl: 0.5, "reward/helpful": 1, "reward/harmless": 2, clip_fraction: 0 }),
+    logged(2, { kl: 0.75, "reward/harmless": 3, clip_fraction: 0.25 }),
+  ]);
+  assert.deepEqual(loss.map(({ name }) => name), ["aggregated", "helpful", "harmless"]);
+  assert.ok(accuracy.every(({ points }) => points.length === 0));
+  assert.deepEqual(
+    others.map(({ title, curves }) => [title, ...curves.map((c) => [c.name, c.dimension])]),
+    [
+      ["KL", ["all", null]],
+      ["Reward", ["helpful", 0], ["harmless", 1]],
+      ["Clip fraction", ["all", null]],
+    ],
+  );
+  assert.deepEqual(others[1]?.curves[1]?.points, [{ step: 1, value: 2 }, { step: 2, value: 3 }]);
 });
 
 Deno.test("of a step logged twice the later one counts", () => {

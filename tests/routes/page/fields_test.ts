@@ -41,6 +41,8 @@ Deno.test("kinds of field follow the schema", () => {
   assert.equal(named("max_steps").whole, true);
   assert.deepEqual(named("aggregation").choices, RunConfig.shape.aggregation.unwrap().options);
   assert.equal(named("dataset").kind, "text");
+  assert.equal(named("whiten_advantages").kind, "choice");
+  assert.deepEqual(named("whiten_advantages").choices, ["true", "false"]);
 });
 
 Deno.test("an empty field shows the preset's value, else the schema's default", () => {
@@ -52,10 +54,11 @@ Deno.test("an empty field shows the preset's value, else the schema's default", 
 });
 
 Deno.test("the built-in preset lies underneath unless another model is named", () => {
-  assert.equal(presetName("", {}), "builtin");
-  assert.equal(presetName("", { model_name_or_path: " builtin " }), "builtin");
-  assert.equal(presetName("", { model_name_or_path: "some/model" }), "");
-  assert.equal(presetName("paper", {}), "paper");
+  assert.equal(presetName("", {}, data), "builtin");
+  assert.equal(presetName("", { model_name_or_path: " builtin " }, data), "builtin");
+  assert.equal(presetName("", { objective: "ppo" }, data), "builtin_rlhf");
+  assert.equal(presetName("", { model_name_or_path: "some/model", objective: "ppo" }, data), "");
+  assert.equal(presetName("paper", {}, data), "paper");
 });
 
 Deno.test("a field takes what the schema takes, and says what it wants otherwise", () => {
@@ -75,13 +78,20 @@ Deno.test("a field takes what the schema takes, and says what it wants otherwise
 });
 
 Deno.test("the request holds what was filled in and nothing else, and the schema takes it", () => {
-  const values = { max_steps: " 5 ", learning_rate: "1e-3", dataset: "", aggregation: "tche" };
+  const values = {
+    max_steps: " 5 ",
+    learning_rate: "1e-3",
+    dataset: "",
+    aggregation: "tche",
+    whiten_advantages: "false",
+  };
   const request = makeRequest({ name: "first", preset: "", values }, fields);
   assert.deepEqual(request, {
     name: "first",
     max_steps: 5,
     learning_rate: 1e-3,
     aggregation: "tche",
+    whiten_advantages: false,
   });
   assert.deepEqual(CreateRun.parse(request), request);
   assert.deepEqual(

@@ -1,0 +1,213 @@
+// A policy all of whose weights are trained: embedding, blocks, norm and head. Gradients by layer-wise
+// recomputation, as in trunk.ts: the forward pass keeps each block's input, the backward pass calls
+// one vector–Jacobian function per block. Memory: weights, gradients and the optimiser's moments (16
+// bytes a weight), and layers × tokens × width.
+// Used by supervised fine-tuning (tuning = full) and by core/pretrain.ts.
+import * as tf from "@tensorflow/tfjs-core";
+import type { BlockParameters } from "./adapters/parameters.ts";
+import type { Engine } from "./engine/engine.ts";
+import { type AttentionContext, attentionContext } from "./models/attention.ts";
+import type { DecoderConfig } from "./models/config.ts";
+import { block, blockMaps, blockNorms } from "./models/decoder.ts";
+import { embeddingGradient } from "./models/embedding_gradient.ts";
+import { familyOf } from "./models/families.ts";
+import { createHead } from "./models/head.ts";
+import { createHeadGradients } from "./models/head_gradients.ts";
+import type { Policy } from "./policy.ts";
+import { hiddenGradient, predictingRows } from "./predicting.ts";
+import type { Pack } from "./text/pack.ts";
+import type { BlockGradients } from "./trunk.ts";
+
+const EMBEDDING = "model.embed_tokens.weight";
+const NORM = "model.norm.weight";
+const HEAD = "lm_head.weight";
+
+/** Names of all weights by block: the decoder's blocks, then what stands around them. */
+export function weightBlocks(config: DecoderConfig): string[][] {
+  const blocks = Array.from(
+    { length: config.layers },
+    (_, layer) =>
+      [...blockNorms, ...blockMaps].map((name) => `model.layers.${layer}.${name}.weight`),
+  );
+  return [...blocks, [EMBEDDING, NORM, ...config.tiedHead ? [] : [HEAD]]];
+}
+
+/**
+ * Weights as parameters on the current back end, in float32; `read` gives each by Hugging Face's
+ * name, row-major. Caller disposes with disposeParameters.
+ */
+export async function loadWeights(
+  config: DecoderConfig,
+  read: (name: string) => Promise<Float32Array> | Float32Array,
+): Promise<BlockParameters[]> {
+  const shapes = familyOf(config).weightShapes(config);
+  const blocks: BlockParameters[] = [];
+  try {
+    for (const names of weightBlocks(config)) {
+      const own: BlockParameters = { maps: [], names, tensors: [] };
+      blocks.push(own);
+      for (const name of names) own.tensors.push(tf.tensor(await read(name), shapes.get(name)));
+    }
+  } catch (error) {
+    blocks.forEach(({ tensors }) => tensors.forEach((tensor) => tensor.dispose()));
+    throw error;
+  }
+  return blocks;
+}
+
+/**
+ * The policy that `parameters` (of weightBlocks) make; they are read at each call, so updates take
+ * effect. There is no preference: what is given is not read.
+ */
+export function createFullPolicy(
+  engine: Engine,
+  config: DecoderConfig,
+  parameters: BlockParameters[],
+): Policy {
+  const outer = () => parameters[config.layers]?.tensors as tf.Tensor[];
+  const around = {
+    config,
+    get embedding() {
+      return outer()[0] as tf.Tensor2D;
+    },
+    get norm() {
+      return outer()[1] as tf.Tensor;
+    },
+    get head() {
+      return outer()[config.tiedHead ? 0 : 2] as tf.Tensor;
+    },
+  };
+  const head = createHead(engine, around);
+  const headGradients = createHeadGradients(engine, around);
+  const tableGradient = embeddingGradient(engine, config.vocabSize);
+  const prepare = engine.compile(attentionContext(engine, config));
+  const forward = engine.compile((...args) => [run(config, args)]);
+  const backward = engine.compile((...args) => pullBack(config, args));
+
+  function embed(pack: Pack): tf.Tensor {
+    return tf.tidy(() =>
+      tf.reshape(
+        engine.lookup(around.embedding, tf.tensor1d(pack.ids, "int32")),
+        [pack.rows, pack.length, config.width],
+      )
+    );
+  }
+
+  /** cos, sin and mask: what every block of a pack takes besides its weights. */
+  function contextOf(pack: Pack): tf.Tensor[] {
+    return tf.tidy(() => {
+      const shape: [number, number] = [pack.rows, pack.length];
+      const { positions, segments, branches } = pack;
+      return prepare(
+        ...[positions, segments, branches].map((values) => tf.tensor(values, shape, "int32")),
+      );
+    });
+  }
+
+  /** The last block's output (B·T, D); each block's input goes to `release`, which owns it. */
+  function throughBlocks(
+    pack: Pack,
+    { context, release }: { context: tf.Tensor[]; release: (input: tf.Tensor) => void },
+  ): tf.Tensor2D {
+    let x = embed(pack);
+    for (let layer = 0; layer < config.layers; layer++) {
+      const [next] = forward(x, ...context, ...parameters[layer]?.tensors ?? []);
+      release(x);
+      x = next as tf.Tensor;
+    }
+    const flat = tf.reshape(x, [pack.rows * pack.length, config.width]);
+    x.dispose();
+    return flat as tf.Tensor2D;
+  }
+
+  function hidden(pack: Pack): tf.Tensor2D {
+    const context = contextOf(pack);
+    const flat = throughBlocks(pack, { context, release: (input) => input.dispose() });
+    context.forEach((tensor) => tensor.dispose());
+    return flat;
+  }
+
+  return {
+    hidden,
+
+    async logProbs(pack) {
+      const logProbs = tf.tidy(() =>
+        head.logProbs(predictingRows(engine, hidden(pack), pack), pack.targets)
+      );
+      const values = await logProbs.data() as Float32Array;
+      logProbs.dispose();
+      return values;
+    },
+
+    async logProbsWithGradient(pack) {
+      const context = contextOf(pack);
+      const inputs: tf.Tensor[] = [];
+      const last = throughBlocks(pack, { context, release: (input) => inputs.push(input) });
+      const rows = predictingRows(engine, last, pack); // (N, D)
+      last.dispose();
+      const logProbs = head.logProbs(rows, pack.targets);
+      const values = await logProbs.data() as Float32Array;
+      logProbs.dispose();
+      const dispose = () => [...context, ...inputs, rows].forEach((tensor) => tensor.dispose());
+
+      return {
+        values,
+        dispose,
+        backward(slopes) {
+          const atHead = headGradients(rows, pack.targets, slopes);
+          const dLast = hiddenGradient(engine, {
+            slopes: atHead.hidden,
+            weights: new Float32Array(slopes.length).fill(1), // they are in the slopes
+            pack,
+          });
+          atHead.hidden.dispose();
+          let dy: tf.Tensor = tf.reshape(dLast, [pack.rows, pack.length, config.width]);
+          dLast.dispose();
+          const gradients: BlockGradients[] = [];
+          for (let layer = config.layers - 1; layer >= 0; layer--) {
+            const weights = parameters[layer]?.tensors ?? [];
+            const [dx, ...own] = backward(inputs[layer] as tf.Tensor, ...context, ...weights, dy);
+            dy.dispose();
+            inputs.pop()?.dispose();
+            dy = dx as tf.Tensor;
+            gradients.unshift(own);
+          }
+          const dRows = tf.reshape(dy, [pack.ids.length, config.width]) as tf.Tensor2D;
+          const dTable = tableGradient(dRows, pack.ids);
+          [dy, dRows].forEach((tensor) => tensor.dispose());
+          dispose();
+          if (!config.tiedHead) return [...gradients, [dTable, atHead.norm, atHead.head]];
+          const both = tf.add(dTable, atHead.head);
+          [dTable, atHead.head].forEach((tensor) => tensor.dispose());
+          return [...gradients, [both, atHead.norm]];
+        },
+      };
+    },
+  };
+}
+
+/** A block as a function of [x, cos, sin, mask, norms…, maps…]. */
+function run(config: DecoderConfig, args: (tf.Tensor | undefined)[]): tf.Tensor {
+  const [x, cos, sin, mask, inputNorm, outputNorm, ...maps] = args;
+  const norms = {
+    input_layernorm: inputNorm as tf.Tensor,
+    post_attention_layernorm: outputNorm as tf.Tensor,
+  };
+  return block(x as tf.Tensor3D, norms, {
+    config,
+    attention: { cos, sin, mask } as AttentionContext,
+    project: (name, rows) =>
+      tf.matMul(rows, maps[blockMaps.indexOf(name as never)] as tf.Tensor2D, false, true),
+  });
+}
+
+/** x, cos, sin and mask come before a block's weights. */
+const FIRST_WEIGHT = 4;
+
+/** Vector–Jacobian product of a block: [...args, dy] → [dx, gradients of norms and maps…]. */
+function pullBack(config: DecoderConfig, all: (tf.Tensor | undefined)[]): tf.Tensor[] {
+  const args = all.slice(0, -1) as tf.Tensor[];
+  const context = args.slice(1, FIRST_WEIGHT);
+  const gradients = tf.grads((x, ...weights) => run(config, [x, ...context, ...weights]));
+  return gradients([args[0] as tf.Tensor, ...args.slice(FIRST_WEIGHT)], all.at(-1) as tf.Tensor);
+}

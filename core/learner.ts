@@ -1,0 +1,81 @@
+// A set of trained parameters with what their updates need: moments, clipping, their own count of
+// updates. train.ts has one of them, PPO (rlhf.ts) has two: policy and critic.
+import type { BlockParameters, StoredParameters } from "./adapters/parameters.ts";
+import type { Engine } from "./engine/engine.ts";
+import { adamW, type AdamWOptions, globalNorm, loadMoments, storeMoments } from "./optim.ts";
+import type { BlockGradients } from "./trunk.ts";
+
+export interface LearnerOptions extends AdamWOptions {
+  /** The gradient's norm is held to this; 0: it is not. */
+  maxGradNorm: number;
+  /** Where an earlier run stopped: updates done and its moments. */
+  resume?: { updates: number; moments: StoredParameters };
+}
+
+export interface Learner {
+  /** Replaced in place by each update. */
+  readonly parameters: BlockParameters[];
+  /** Updates done. */
+  readonly updates: number;
+  /**
+   * One step of AdamW down `share` times the gradients, which it disposes; returns the norm of that
+   * before clipping. Where it is not finite, nothing is updated.
+   */
+  update(
+    gradients: BlockGradients[],
+    step: { learningRate: number; share?: number },
+  ): Promise<number>;
+  /** Whether every parameter is a finite number. */
+  isFinite(): Promise<boolean>;
+  /** Moments under their stored names; see storeMoments. */
+  moments(): Promise<StoredParameters>;
+  /** Frees the moments; the parameters stay the caller's. */
+  dispose(): void;
+}
+
+export function createLearner(
+  engine: Engine,
+  parameters: BlockParameters[],
+  { maxGradNorm, resume, ...options }: LearnerOptions,
+): Learner {
+  const optimiser = adamW(engine, options);
+  let moments = parameters.map(({ names, tensors }) =>
+    resume === undefined ? optimiser.init(tensors) : loadMoments(names, resume.moments)
+  );
+  let updates = resume?.updates ?? 0;
+  return {
+    parameters,
+    get updates() {
+      return updates;
+    },
+    async update(gradients, { learningRate, share = 1 }) {
+      const norm = share * await globalNorm(engine, gradients);
+      if (Number.isFinite(norm)) {
+        updates++;
+        const clip = maxGradNorm > 0 ? Math.min(1, maxGradNorm / norm) : 1;
+        moments = parameters.map((block, i) => {
+          const state = { step: updates, learningRate, scale: share * clip };
+          const updated = optimiser.update(block.tensors, gradients[i] ?? [], {
+            moments: moments[i] ?? { first: [], second: [] },
+            ...state,
+          });
+          block.tensors = updated.parameters;
+          return updated.moments;
+        });
+      }
+      gradients.flat().forEach((tensor) => tensor.dispose());
+      return norm;
+    },
+    async isFinite() {
+      const norm = await globalNorm(engine, parameters.map(({ tensors }) => tensors));
+      return Number.isFinite(norm);
+    },
+    moments: () => storeMoments(parameters, moments),
+    dispose() {
+      for (const { first, second } of moments) {
+        [...first, ...second].forEach((tensor) => tensor.dispose());
+      }
+      moments = [];
+    },
+  };
+}

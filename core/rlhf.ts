@@ -1,0 +1,253 @@
+// READ AFTER train.ts. Algorithm 1 of Panacea with RLHF: draw prompts and preference vectors, let
+// π_{θ,λ} answer, reward the answers along every dimension, aggregate under λ (eq. 12 and 13), and
+// take PPO's steps with policy and critic. Yields the events of train.ts and never sees a disk.
+// Source: Zhong et al. 2024, Algorithm 1, section 2.2, appendices B and D; PPO as in its code base
+// Safe-RLHF (Dai et al. 2023): KL-shaped token rewards, GAE, clipped losses, PTX.
+import { z } from "zod";
+import { readParameters, type StoredParameters } from "./adapters/parameters.ts";
+import type { Aggregation } from "./aggregation.ts";
+import type { RunConfig } from "./config.ts";
+import { DivergedError } from "./errors.ts";
+import { countTokens, drawAnswers, estimate, type Experience } from "./experience.ts";
+import { experienceMetrics, vitalsOf } from "./experience_metrics.ts";
+import type { AdapterSource, Decoder } from "./generate/decoder.ts";
+import { idealPoint, RewardRange, widenRange } from "./ideal_point.ts";
+import { preferenceDraw } from "./preference.ts";
+import { Random } from "./random.ts";
+import { refuseConstantRewards, type RewardSource } from "./rewards/reward_source.ts";
+import { checkHealth, Health, newHealth } from "./rlhf_health.ts";
+import {
+  createUpdater,
+  minibatches,
+  type Update,
+  type UpdateParts,
+  updatesPerIteration,
+} from "./rlhf_update.ts";
+import type { Sequence } from "./text/pack.ts";
+import type { TokenizedPrompt } from "./text/prompts.ts";
+import { ExampleSampler, SamplerState } from "./text/sampler.ts";
+import type { ChatTokenizer } from "./text/tokenizer.ts";
+import type { TokenPass } from "./token_pass.ts";
+import type { StepFigures, TrainEvent } from "./train.ts";
+
+/** Everything an iteration needs, made by the caller, who also disposes it. */
+export interface RlhfParts extends UpdateParts {
+  reference: Pick<TokenPass, "values">; // log π_ref
+  decoder: Decoder; // of the same base model: gives the answers
+  tokenizer: Pick<ChatTokenizer, "decode" | "specialTokenIds" | "endTokenIds">;
+  rewards: Pick<RewardSource, "score">;
+  aggregation: Aggregation;
+  /** z of eq. 13 (M) where it is known; it is tracked otherwise. */
+  idealPoint?: number[];
+  dimensions: string[]; // (M)
+  prompts: TokenizedPrompt[];
+  /** Sequences whose likelihood is to stay (PTX); none where ptx_coef is 0. */
+  ptx: Sequence[];
+  resume?: { state: RlhfState; moments: StoredParameters };
+}
+
+/** What a checkpoint holds besides tensors. Whatever is random follows from the seed and `step`. */
+export const RlhfState = z.strictObject({
+  step: z.number().int().nonnegative(), // iterations done
+  steps: z.number().int().positive(),
+  updates: z.number().int().nonnegative(), // of the policy, and of the critic
+  sampler: SamplerState,
+  ptxSampler: SamplerState.nullable(),
+  range: RewardRange.nullable(),
+  health: Health,
+  tokens: z.number().int().nonnegative(),
+  seconds: z.number().nonnegative(),
+});
+export type RlhfState = z.infer<typeof RlhfState>;
+
+/**
+ * Trains `policy` and `critic` for the configured iterations. Checkpoint events come as from train();
+ * an aborted signal gives up the iteration at hand unless its updates have begun. Throws
+ * DivergedError, saying what is wrong, for a number that is not finite and for a sign of
+ * rlhf_health.ts; InputError for rewards that nothing can be learnt from, and for an ideal point
+ * that is none.
+ */
+export async function* rlhf(
+  config: RunConfig,
+  parts: RlhfParts,
+  signal: AbortSignal,
+): AsyncGenerator<TrainEvent> {
+  const { dimensions, decoder, tokenizer, aggregation } = parts;
+  const samplers = createSamplers(config, parts);
+  const steps = totalIterations(config, samplers.prompts);
+  const draw = preferenceDraw(config, dimensions);
+  let state: RlhfState = parts.resume?.state ??
+    { step: 0, steps, updates: 0, ...samplers.state(), ...FRESH };
+  const updater = createUpdater(config, parts, {
+    total: steps * updatesPerIteration(config),
+    resume: parts.resume && { updates: state.updates, moments: parts.resume.moments },
+  });
+  let saved = state.step;
+
+  async function checkpoint(): Promise<TrainEvent> {
+    // An update can overflow where loss and gradient did not.
+    await updater.checkFinite(state.step);
+    saved = state.step;
+    return { type: "checkpoint", state, moments: updater.moments };
+  }
+
+  try {
+    while (state.step < steps && !signal.aborted) {
+      const start = performance.now();
+      const step = state.step + 1;
+      const random = new Random(config.seed).fork(`iteration ${step}`);
+
+      // Lines 5 and 6: prompts, and preference vectors for their groups.
+      samplers.restore(state);
+      const size = config.rollout_batch_size;
+      const G = ExampleSampler.groupCount(size, config.preferences_per_step);
+      const { indices, groups } = samplers.prompts.next(size, G);
+      const prompts = indices.map((p) => parts.prompts[p] as TokenizedPrompt);
+      const drawn = draw(random.fork("preferences"), G);
+      const preferences = groups.map((g) => drawn[g] ?? []); // (S, M)
+
+      let experience: Experience;
+      let range: RewardRange;
+      try {
+        // y ~ π_{θ,λ}(· | x), with θ as it is now.
+        const adapter = decoder.loadAdapter(await decodeSource(parts, step));
+        const rows = { prompts, preferences, random: random.fork("answers"), signal };
+        const answers = await drawAnswers(config, { decoder, adapter, tokenizer }, rows);
+
+        // r_i(x, y), and of them one number under λ: eq. 12 or 13, without its KL term.
+        const rewards = await parts.rewards.score(answers.responses); // (S, M)
+        if (step === 1) refuseConstantRewards(rewards, { dimensions, source: "the reward model" });
+        range = widenRange(state.range, rewards);
+        const z = idealPoint(range, { given: parts.idealPoint, dimensions });
+        const scores = rewards.map((row, s) =>
+          aggregation.reward(row, preferences[s] ?? [], { idealPoint: z })
+        );
+
+        // The KL term goes into the tokens' rewards; they become advantages and returns.
+        const passes = {
+          policy: parts.policy.pass,
+          reference: parts.reference,
+          critic: parts.critic.pass,
+        };
+        const estimates = await estimate(config, passes, { ...answers, preferences, scores });
+        experience = { ...answers, preferences, rewards, scores, ...estimates };
+        await turn();
+        signal.throwIfAborted();
+      } catch (error) {
+        // Stopped, or something broke down: θ is still that of the last step, which must not be lost.
+        const healthy = signal.aborted || !(error instanceof DivergedError);
+        if (healthy && state.step > saved) yield await checkpoint();
+        if (signal.aborted) return;
+        throw error;
+      }
+      const health = checkHealth(state.health, vitalsOf(experience), step);
+
+      // Lines 7 and 8: the clipped objectives of π_{θ,λ} and critic, some answers at a time.
+      const updates: Update[] = [];
+      for (const members of minibatches(config, random)) {
+        const drawn = samplers.ptx?.next(members.length, 1).indices ?? [];
+        const ptx = drawn.map((p) => parts.ptx[p] as Sequence);
+        updates.push(await updater.update(experience, { members, ptx, step }));
+        await turn();
+      }
+
+      const tokens = countTokens(experience.sequences);
+      const seconds = (performance.now() - start) / 1000;
+      state = {
+        ...{ step, steps, updates: updater.count, range, health },
+        ...samplers.state(),
+        ...{ tokens: state.tokens + tokens, seconds: state.seconds + seconds },
+      };
+      const figures = summarize(config, parts, { experience, updates, range });
+      yield { type: "step", figures: { ...figures, step, steps, tokens, seconds } };
+
+      const last = step === steps;
+      if (!last && config.eval_steps > 0 && step % config.eval_steps === 0) {
+        yield { type: "evaluate", step };
+      }
+      if (last || signal.aborted || step % config.save_steps === 0) yield await checkpoint();
+    }
+  } finally {
+    updater.dispose();
+  }
+}
+
+/** Iterations of a run: max_steps, or as many as its epochs over the prompts take. */
+function totalIterations(config: RunConfig, prompts: ExampleSampler): number {
+  if (config.max_steps > 0) return config.max_steps;
+  return Math.ceil(config.num_train_epochs * prompts.stepsPerEpoch(config.rollout_batch_size));
+}
+
+/** Where a run begins that none goes before. */
+const FRESH = { range: null, health: newHealth, tokens: 0, seconds: 0 };
+
+/** Who draws prompts, and sequences of the PTX data where there are any. */
+function createSamplers(config: RunConfig, { prompts, ptx }: RlhfParts) {
+  const random = new Random(config.seed);
+  const samplers = {
+    prompts: new ExampleSampler(prompts, 1, random.fork("prompts")),
+    ptx: ptx.length === 0
+      ? null
+      : new ExampleSampler(ptx.map(() => ({ better: [0] })), 1, random.fork("ptx")),
+  };
+  return {
+    ...samplers,
+    state: () => ({
+      sampler: samplers.prompts.state(),
+      ptxSampler: samplers.ptx?.state() ?? null,
+    }),
+    /** To where they stood, also after an iteration that was given up. */
+    restore({ sampler, ptxSampler }: Pick<RlhfState, "sampler" | "ptxSampler">) {
+      samplers.prompts.restore(sampler);
+      if (ptxSampler !== null) samplers.ptx?.restore(ptxSampler);
+    },
+  };
+}
+
+/** The policy as the decoder takes it. */
+async function decodeSource(
+  { policy: { adapter, parameters }, dimensions }: RlhfParts,
+  step: number,
+): Promise<AdapterSource> {
+  const id = `policy of step ${step}`;
+  const stored = await readParameters(parameters);
+  return { id, adapter, objectives: dimensions.length, parameters: stored };
+}
+
+/** The figures of an iteration, but for those that count steps, tokens and time. */
+function summarize(
+  { rollout_batch_size: size, num_ppo_epochs: epochs }: RunConfig,
+  { dimensions, aggregation, idealPoint: given }: RlhfParts,
+  { experience, updates, range }: {
+    experience: Experience;
+    updates: Update[];
+    range: RewardRange;
+  },
+): Pick<StepFigures, "loss" | "losses" | "accuracies" | "learningRate" | "gradNorm" | "metrics"> {
+  const mean = (pick: (update: Update) => number | undefined) =>
+    updates.reduce((sum, update) => sum + (pick(update) ?? NaN), 0) / updates.length;
+  const clipped = new Float32Array(size); // each answer is seen once an epoch
+  for (const { members, clipped: own } of updates) {
+    members.forEach((s, i) => clipped[s] = (clipped[s] ?? 0) + (own[i] ?? 0) / epochs);
+  }
+  const z = aggregation.needs.idealPoint ? idealPoint(range, { given, dimensions }) : [];
+  return {
+    loss: mean(({ loss }) => loss),
+    losses: [], // PPO has one loss for all dimensions: rewards are aggregated, not losses
+    accuracies: [],
+    learningRate: updates.at(-1)?.learningRate ?? 0,
+    gradNorm: mean(({ gradNorm }) => gradNorm),
+    metrics: {
+      ...experienceMetrics(experience, { clipped, dimensions }),
+      value_loss: mean(({ valueLoss }) => valueLoss),
+      ptx_loss: mean(({ ptxLoss }) => ptxLoss), // NaN, and left out, where there is none
+      critic_grad_norm: mean(({ criticGradNorm }) => criticGradNorm),
+      ...Object.fromEntries(z.map((bound, i) => [`ideal_point/${dimensions[i]}`, bound])),
+    },
+  };
+}
+
+/** Lets signals and messages in. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}

@@ -1,0 +1,33 @@
+// What the report says about where it was made: machine and versions, without names or places.
+import project from "../../deno.json" with { type: "json" };
+import { findLibtensorflow } from "../../data/native.ts";
+import type { SessionOptions } from "../protocol.ts";
+
+/** Packages that compute or draw, whose versions the report names. */
+const PACKAGES = ["@tensorflow/tfjs-core", "onnxruntime-node", "@observablehq/plot"];
+
+/** Cores, memory and platform. */
+export function machineFacts(): Record<string, string | number> {
+  return {
+    cores: navigator.hardwareConcurrency,
+    memory: `${Math.round(Deno.systemMemoryInfo().total / 2 ** 30)} GiB`,
+    platform: Deno.build.target,
+  };
+}
+
+/** Versions of this project and of what it computes with. */
+export async function versionFacts(
+  { env, libtensorflow }: SessionOptions,
+): Promise<Record<string, string>> {
+  const imports: Record<string, string> = project.imports;
+  const packages = PACKAGES.map((name) => [name, imports[name]?.split("@").at(-1) ?? "unknown"]);
+  const library = libtensorflow ??
+    await findLibtensorflow({ env, onProgress: () => {}, download: false });
+  return {
+    panacea: project.version,
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+    libtensorflow: "missing" in library ? "none: WebAssembly computes" : library.version,
+    ...Object.fromEntries(packages),
+  };
+}

@@ -1,0 +1,58 @@
+// The README.md beside a reward model: what it rewards, what it was made of, how good it is.
+import type { RunConfig } from "../core/config.ts";
+import { rewardLines } from "../core/rewards/render.ts";
+import type { RewardReport } from "../core/rewards/report.ts";
+import type { AdapterConfig } from "../data/store/run_folder.ts";
+
+/** Markdown card with the metadata block that the Hugging Face hub reads. */
+export function rewardCard(
+  stored: AdapterConfig,
+  config: RunConfig,
+  report: RewardReport | undefined,
+): string {
+  const { dimensions, base_model, steps } = stored;
+  const trunk = stored.modules.length === 0
+    ? "on the frozen base model"
+    : `on the base model with an adapter (${stored.adapter}, rank ${stored.lora_r})`;
+  const settings = Object.entries(config).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `| ${name} | ${value} |`);
+  return [
+    "---",
+    `base_model: ${JSON.stringify(base_model)}`,
+    "library_name: panacea",
+    "tags: [reward-model]",
+    "---",
+    "",
+    `# Reward model: ${dimensions.join(", ")}`,
+    "",
+    `A scalar head for each of ${
+      dimensions.join(", ")
+    } ${trunk}, read at a response's last token. ` +
+    "Rewards are log-odds: a response whose reward is larger by r is preferred with probability " +
+    "σ(r). Zero is the mean reward of the responses it was trained on.",
+    "",
+    ...report === undefined ? [] : [
+      "## Quality",
+      "",
+      "![rewards](reports/rewards.svg)",
+      "",
+      ...rewardLines(report).map((line) => `- ${line}`),
+      "",
+    ],
+    "## Made from",
+    "",
+    `- base model ${base_model}, sha256 ${stored.base_fingerprint}`,
+    `- tokenizer and chat template, sha256 ${stored.template_fingerprint}`,
+    `- training pairs ${config.dataset}, sha256 ${stored.dataset_fingerprint}`,
+    `- ${steps} steps of the Bradley–Terry loss`,
+    "",
+    "The data's licence applies to what was learned from it.",
+    "",
+    "## Settings",
+    "",
+    "| name | value |",
+    "| --- | --- |",
+    ...settings,
+    "",
+  ].join("\n");
+}
