@@ -42,12 +42,12 @@ export function comparisonText(
   ];
   const rows = fronts.map(({ name, indicators, hypervolumeShare, dominatedByOthers }) => [
     name,
-    short(indicators.hypervolume),
+    brief(indicators.hypervolume),
     share(hypervolumeShare),
-    short(indicators.innerProduct),
-    ...indicators.span.map(short),
-    short(indicators.sparsity),
-    short(indicators.spacing),
+    brief(indicators.innerProduct),
+    ...indicators.span.map(brief),
+    brief(indicators.sparsity),
+    brief(indicators.spacing),
     share(dominatedByOthers),
   ]);
   return [
@@ -99,6 +99,11 @@ function evenly<T>(points: T[]): T[] {
   const stride = (points.length - 1) / (MOST_ROWS - 1);
   const chosen = new Set(Array.from({ length: MOST_ROWS }, (_, row) => Math.round(row * stride)));
   return points.filter((_, i) => chosen.has(i));
+}
+
+/** Three figures, however small: hypervolumes are products of small numbers. */
+function brief(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
 
 function short(value: number | undefined): string {

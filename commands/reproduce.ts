@@ -5,10 +5,13 @@ import { RunConfig } from "../core/config.ts";
 import { InputError } from "../core/errors.ts";
 import { verdicts } from "../core/report/claims.ts";
 import { type FigureName, figureNames } from "../core/report/figure_names.ts";
+import { memoryText, timeText } from "../core/report/html.ts";
+import type { PlanEstimate } from "../workers/reproduce/estimate.ts";
 import type { ReproduceReport, ReproduceRequest } from "../workers/reproduce/mod.ts";
 import { type ScaleName, scales } from "../workers/reproduce/scales.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, nearestName, parseFlags } from "./flags.ts";
+import { grouped } from "./format.ts";
 import { printResult, standardError } from "./output.ts";
 import { openScreen } from "./terminal.ts";
 
@@ -37,6 +40,9 @@ const ReproduceFlags = z.strictObject({
   steps_share: z.number().gt(0).max(1).default(1).describe(
     "part of every run's steps that is trained: less is faster and says less",
   ),
+  dry_run: z.boolean().optional().describe(
+    "train nothing: tell the time and memory that each part would need; default: by the scale",
+  ),
   ...RunConfig.pick({ engine: true, threads: true, device: true }).shape,
 });
 
@@ -55,16 +61,23 @@ export function register(program: Command, context: CommandContext): void {
 }
 
 async function reproduce(command: Command, { env, signal }: CommandContext): Promise<void> {
-  const request = readRequest(command);
-  const { runReproduction } = await import("../workers/session.ts");
+  const { request, isDry } = readRequest(command);
+  const { json } = command.opts();
+  const { estimateReproduction, runReproduction } = await import("../workers/session.ts");
   const screen = openScreen(standardError, signal);
+  const options = { env, signal, onEvent: screen.show };
   let outcome: ReproduceReport;
   try {
-    outcome = await runReproduction(request, { env, signal, onEvent: screen.show });
+    if (isDry) {
+      const estimate = await estimateReproduction(request, options);
+      printResult(json ? { ...estimate } : estimateText(estimate));
+      return;
+    }
+    outcome = await runReproduction(request, options);
   } finally {
     screen.close();
   }
-  printResult(command.opts().json ? reproduceDocument(outcome) : reproduceText(outcome));
+  printResult(json ? reproduceDocument(outcome) : reproduceText(outcome));
   const [first] = outcome.failed;
   if (first !== undefined) {
     const names = outcome.failed.map(({ name }) => name).join(", ");
@@ -75,10 +88,17 @@ async function reproduce(command: Command, { env, signal }: CommandContext): Pro
   }
 }
 
-function readRequest(command: Command): ReproduceRequest {
+function readRequest(command: Command): { request: ReproduceRequest; isDry: boolean } {
   const flags = parseFlags(command, ReproduceFlags);
   const { scale, seeds, grid, bootstrap, model, dataset, engine, threads, device } = flags;
-  return {
+  const isDry = flags.dry_run ?? scales[scale].dryRun;
+  if (!isDry && scales[scale].dryRun && (model === undefined || dataset === undefined)) {
+    throw new InputError(
+      `Cannot run the scale ${scale}: expected --model and --dataset beside --dry_run false, ` +
+        `got ${model === undefined ? "no model" : "no dataset"}`,
+    );
+  }
+  const request: ReproduceRequest = {
     ...{ scale, seeds, grid, bootstrap, model, dataset },
     outputDir: flags.output_dir ?? `runs/reproduce-${scale}`,
     share: flags.steps_share,
@@ -86,6 +106,7 @@ function readRequest(command: Command): ReproduceRequest {
     evalDataset: flags.eval_dataset,
     compute: { engine, threads, device },
   };
+  return { request, isDry };
 }
 
 /** The names of figures in a flag; throws InputError for one that is none. */
@@ -112,6 +133,58 @@ export function reproduceDocument({ outputDir, report, files, failed, stopped }:
     ...(failed.length > 0 && { failed }),
     ...(stopped && { stopped }),
   };
+}
+
+/** A dry run as people read it: a table of methods by device. */
+export function estimateText(estimate: PlanEstimate): string {
+  const { scale, parameters, volume, methods, seconds } = estimate;
+  const names = Object.keys(seconds);
+  const rows = methods.map(({ label, seeds, policies, steps, fits }) => {
+    const [first] = Object.values(fits);
+    return [
+      label,
+      `${seeds} × ${policies}`,
+      grouped(steps),
+      memoryText(first?.engineBytes ?? 0),
+      memoryText(first?.hostBytes ?? 0),
+      ...names.map((name) => {
+        const fit = fits[name];
+        if (fit === undefined) return "–";
+        return fit.fits ? timeText(seeds * fit.seconds) : "too large";
+      }),
+    ];
+  });
+  const head = ["method", "runs", "steps", "engine", "host", ...names];
+  const total = ["all", "", "", "", "", ...names.map((name) => timeText(seconds[name] ?? NaN))];
+  return [
+    `Scale ${scale}: ${(parameters / 1e6).toFixed(0)} million parameters, ${
+      grouped(volume.pairs)
+    } pairs, ${grouped(volume.prompts)} prompts, ${volume.promptTokens.toFixed(0)} + ${
+      volume.responseTokens.toFixed(0)
+    } tokens each on average`,
+    "",
+    ...aligned([head, ...rows, total]),
+    "",
+    "runs: seeds × policies trained for each; engine: memory where it computes; host: memory of the",
+    "machine around it, which generates the answers of RLHF. `here` was measured a moment ago; other",
+    "devices are taken to reach 40 % of their data sheets. Beside measured runs of models of up to",
+    "200 million parameters on a processor, memory was right within 15 % and the time of DPO within a",
+    "factor of 2; that of PPO, and of any GPU, has not been measured.",
+  ].join("\n");
+}
+
+/** Cells in columns, the first to the left and the others to the right. */
+function aligned(rows: string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => [...(row[column] ?? "")].length))
+  );
+  const pad = (width: number, cell: string) => " ".repeat(Math.max(0, width - [...cell].length));
+  return rows.map((row) =>
+    row.map((cell, i) => {
+      const space = pad(widths[i] ?? 0, cell);
+      return i === 0 ? cell + space : space + cell;
+    }).join("  ").trimEnd()
+  );
 }
 
 /** What people read at the end. */

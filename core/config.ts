@@ -12,7 +12,7 @@ export const RunConfig = z.strictObject({
     "model folder, hub id, .gguf file, or `builtin` for the built-in world",
   ),
   dataset: z.string().default("builtin").describe(
-    "`helpful=A.jsonl.gz,harmless=B.jsonl.gz` (files joined by `+`), one file that labels every dimension, or `builtin` (`builtin@0.7:1,0+0.3:0,1`: one scalar label a pair, from labellers share:λ)",
+    "`helpful=A.jsonl.gz,harmless=B.jsonl.gz` (files joined by `+`), one file that labels every dimension, or `builtin` (`builtin@0.7:1,0+0.3:0,1`: one scalar label a pair, from labellers share:λ); sft: instruction files joined by `+`",
   ),
   eval_dataset: z.string().optional().describe(
     "test files, written like dataset; default: a held-out share of the training rows",
@@ -115,7 +115,7 @@ export const RunConfig = z.strictObject({
   // lengths and batches
   max_length: count().default(512).describe("longest prompt plus response, in tokens"),
   overlong: z.enum(["drop", "truncate"]).default("drop").describe(
-    "what happens to pairs longer than max_length: left out, or the prompt's start cut",
+    "what happens to what is longer than max_length: left out, or cut (a prompt's start, a dialogue's last turns)",
   ),
   per_device_train_batch_size: count().default(16).describe(
     "examples of a micro-step: pairs per dimension, or sequences (sft, ppo)",

@@ -18,6 +18,7 @@ export function experienceMetrics(
     reward: mean(scores),
     ended: mean(ended.map(Number)),
     entropy: tokenEntropy(experience),
+    decoder_gap: decoderGap(experience),
     ...columns("reward", dimensions.map((_, i) => mean(rewards.map((row) => row[i] ?? NaN)))),
   };
   const each = {
@@ -43,7 +44,7 @@ export function experienceMetrics(
 
 /** What says whether the run is well. */
 export function vitalsOf(experience: Experience): Vitals {
-  const { ended, responses, values, returns, logProbs, decoderLogProbs } = experience;
+  const { ended, responses, values, returns } = experience;
   const kl = klOfEach(experience);
   const average = mean(kl);
   const variance = mean(kl.map((value) => (value - average) ** 2));
@@ -56,14 +57,14 @@ export function vitalsOf(experience: Experience): Vitals {
     ended: mean(ended.map(Number)),
     valueLoss: valueLoss(values, { oldValues: values, returns, cliprangeValue: 1 }).loss,
     returnSquares: mean(squares.flatMap((list) => [...list])),
-    decoderGap: gapBetween(decoderLogProbs, logProbs),
+    decoderGap: decoderGap(experience),
   };
 }
 
-/** Mean |difference| over the tokens of the responses that have both. */
-function gapBetween(some: (Float32Array | undefined)[], all: Float32Array[]): number {
-  const gaps = some.flatMap((list, s) =>
-    Array.from(list ?? [], (value, t) => Math.abs(value - (all[s]?.[t] ?? NaN)))
+/** Mean |difference| of log π between decoder and engine, over the tokens where both gave it. */
+function decoderGap({ decoderLogProbs, logProbs }: Experience): number {
+  const gaps = decoderLogProbs.flatMap((list, s) =>
+    Array.from(list ?? [], (value, t) => Math.abs(value - (logProbs[s]?.[t] ?? NaN)))
   );
   return gaps.length === 0 ? 0 : mean(gaps);
 }

@@ -81,17 +81,19 @@ export function rewardPass(
 }
 
 /**
- * The same where the trunk is frozen: scores (S, M) out of the features that `rewardFeatures` kept,
- * with the gradient of the head alone. Throws RangeError for a sequence it kept none of.
+ * The same where the trunk is frozen: scores (S, M) out of the features that `rewardFeatures` keeps,
+ * which is asked for them once, at the first batch; with the gradient of the head alone. Throws
+ * RangeError for a sequence whose features are not kept.
  */
 export function featurePass(
   { head, score }: Pick<RewardParts, "head" | "score">,
-  features: RewardFeatures,
+  features: () => Promise<RewardFeatures>,
 ): BatchPass {
+  let kept: Promise<RewardFeatures> | undefined;
   return {
     async forward(sequences) {
       const weight = weightOf(score);
-      const hidden = features.rows(sequences);
+      const hidden = (await (kept ??= features())).rows(sequences);
       const scores = head.values(hidden, weight);
       const values = await scores.data() as Float32Array;
       scores.dispose();

@@ -14,7 +14,7 @@ import type { AdapterSource, Decoder } from "./generate/decoder.ts";
 import { idealPoint, RewardRange, widenRange } from "./ideal_point.ts";
 import { preferenceDraw } from "./preference.ts";
 import { Random } from "./random.ts";
-import { refuseConstantRewards, type RewardSource } from "./rewards/reward_source.ts";
+import { checkRewards, refuseConstantRewards, type RewardSource } from "./rewards/reward_source.ts";
 import { checkHealth, Health, newHealth } from "./rlhf_health.ts";
 import {
   createUpdater,
@@ -76,6 +76,7 @@ export async function* rlhf(
   const samplers = createSamplers(config, parts);
   const steps = totalIterations(config, samplers.prompts);
   const draw = preferenceDraw(config, dimensions);
+  const source = config.reward_model ?? "the reward model"; // what messages call it
   let state: RlhfState = parts.resume?.state ??
     { step: 0, steps, updates: 0, ...samplers.state(), ...FRESH };
   const updater = createUpdater(config, parts, {
@@ -115,8 +116,9 @@ export async function* rlhf(
         const answers = await drawAnswers(config, { decoder, adapter, tokenizer }, rows);
 
         // r_i(x, y), and of them one number under λ: eq. 12 or 13, without its KL term.
-        const rewards = await parts.rewards.score(answers.responses); // (S, M)
-        if (step === 1) refuseConstantRewards(rewards, { dimensions, source: "the reward model" });
+        const given = await parts.rewards.score(answers.responses);
+        const rewards = checkRewards(given, { count: size, dimensions, source }); // (S, M)
+        if (step === 1) refuseConstantRewards(rewards, { dimensions, source });
         range = widenRange(state.range, rewards);
         const z = idealPoint(range, { given: parts.idealPoint, dimensions });
         const scores = rewards.map((row, s) =>

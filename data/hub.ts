@@ -59,6 +59,7 @@ export interface DownloadOptions {
 export function downloadModel(id: string, options: DownloadOptions): Promise<string> {
   return downloadSnapshot(id, {
     ...options,
+    inFolders: false,
     isComplete: hasWeights,
     async fetchFiles({ snapshot, files, fetchAll }) {
       refuseWithoutSafetensors(id, [...files]);
@@ -78,6 +79,7 @@ export function downloadFiles(
 ): Promise<string> {
   return downloadSnapshot(id, {
     ...options,
+    inFolders: true,
     isComplete: async (snapshot) => {
       for (const names of wanted) {
         const found = await Promise.all(names.map((name) => statOrNull(join(snapshot, name))));
@@ -104,7 +106,8 @@ interface Fetching {
 
 async function downloadSnapshot(
   id: string,
-  { revision = "main", hub, onProgress, isComplete, fetchFiles }: DownloadOptions & {
+  { revision = "main", hub, onProgress, inFolders, isComplete, fetchFiles }: DownloadOptions & {
+    inFolders: boolean; // whether files in folders of the repository are wanted too
     isComplete: (snapshot: string) => Promise<boolean>;
     fetchFiles: (repository: Fetching) => Promise<void>;
   },
@@ -127,7 +130,7 @@ async function downloadSnapshot(
   let files: Map<string, ListFileEntry>;
   try {
     commit = await resolveRevision(id, { revision, access });
-    files = await listing(id, { commit, access });
+    files = await listing(id, { commit, access, recursive: inFolders });
   } catch (error) {
     if (cached && !(error instanceof HubApiError)) return cached;
     throw hubError(id, error);
@@ -172,10 +175,10 @@ async function resolveRevision(
 
 async function listing(
   id: string,
-  { commit, access }: { commit: string; access: Access },
+  { commit, access, recursive }: { commit: string; access: Access; recursive: boolean },
 ): Promise<Map<string, ListFileEntry>> {
   const files = new Map<string, ListFileEntry>();
-  const options = { repo: id, revision: commit, fetch: impatientFetch, ...access };
+  const options = { repo: id, revision: commit, recursive, fetch: impatientFetch, ...access };
   for await (const entry of listFiles(options)) {
     if (entry.type === "file") files.set(entry.path, entry);
   }

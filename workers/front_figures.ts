@@ -33,6 +33,10 @@ export async function comparedParts(
   others: string[],
 ): Promise<FigurePart[]> {
   const folders = [wanted.adapter, ...others];
+  const repeated = folders.find((folder, i) => folders.indexOf(folder) !== i);
+  if (repeated !== undefined) {
+    throw new InputError(`Cannot compare fronts: expected ${repeated} once, got it twice`);
+  }
   const parts: FigurePart[] = [];
   let first: FrontSettings | undefined;
   for (const [i, adapter] of folders.entries()) {

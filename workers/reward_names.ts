@@ -2,7 +2,7 @@
 // classifier by its path in the folder of files or its hub id, or `builtin`. What comes out is what
 // openRewards takes; and what a job that opens it has to be allowed and given.
 import { dirname, resolve } from "node:path";
-import { NotFoundError } from "../core/errors.ts";
+import { InputError, NotFoundError } from "../core/errors.ts";
 import { BuiltinModel } from "../data/builtin/mod.ts";
 import { statOrNull } from "../data/files.ts";
 import { resolveModel } from "../data/files_root.ts";
@@ -20,6 +20,11 @@ export async function resolveRewards(
   { runs, files }: Pick<Places, "runs" | "files">,
   spec: string,
 ): Promise<string> {
+  if (spec !== spec.trim()) {
+    throw new InputError(
+      `Cannot read reward_model: expected no space around it, got ${JSON.stringify(spec)}`,
+    );
+  }
   const parts: string[] = [];
   for (const { dimension, source } of parseRewards(spec)) {
     const { model, label } = splitLabel(source);

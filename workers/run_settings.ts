@@ -2,6 +2,7 @@
 // for the command line (commands/run_config.ts) and for a run asked for over HTTP (new_run.ts).
 import { builtinPresets, presets, RunConfig } from "../core/config.ts";
 import { InputError } from "../core/errors.ts";
+import { namedDataset } from "../data/datasets/mod.ts";
 
 /**
  * The whole configuration. Without a named preset, a run in the built-in world gets the one of its objective.
@@ -42,10 +43,11 @@ function requireOwnRun(
   { preset, label }: { preset?: string; label: (setting: string) => string },
 ): void {
   const own = (key: string) => given[key] !== undefined && given[key] !== "builtin";
+  const ownData = own("dataset") && namedDataset(String(given.dataset)) === null;
   const builtin: string[] = Object.values(builtinPresets);
   if (
     (preset !== undefined && builtin.includes(preset)) ||
-    !(own("model_name_or_path") || own("dataset"))
+    !(own("model_name_or_path") || ownData)
   ) return;
   const wanted = {
     model_name_or_path: "a model folder, hub id or .gguf file",

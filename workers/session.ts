@@ -5,5 +5,5 @@ export { runBuiltin } from "./builtin.ts";
 export { runDoctor } from "./doctor.ts";
 export { runComparison, runEvolution } from "./front_comparison.ts";
 export { runFront } from "./fronts.ts";
-export { runReproduction } from "./reproduce/mod.ts";
+export { estimateReproduction, runReproduction } from "./reproduce/mod.ts";
 export { runTraining } from "./training.ts";

@@ -1,6 +1,6 @@
 // What a whole run takes: memory by what holds it, and operations by where they are computed. Made of
-// the formulas of model.ts and operations.ts, and of three constants that were measured
-// (tests/core/footprint); devices.ts turns operations into time. Used by `deno task reproduce` to
+// the formulas of model.ts and operations.ts, and of the constants below, which were fitted to measured
+// runs (tests/core/footprint); devices.ts turns operations into time. Used by `deno task reproduce` to
 // say beforehand what a plan needs.
 import type { RunConfig } from "../config.ts";
 import { weightFile } from "../generate/weight_file.ts";
@@ -50,9 +50,9 @@ export interface Footprint {
   generation: Operations & { bytesRead: number };
 }
 
-/** Deno, the native library and what lies around in them: measured. */
+/** Deno, the native library and what lies around in them. */
 const RUNTIME_BYTES = 515e6;
-/** ONNX Runtime beside its weights: measured. */
+/** ONNX Runtime beside its weights. */
 const GENERATION_BYTES = 300e6;
 /** Parameters of an adapter are held four times: they, two moments, a gradient. */
 const COPIES = 4;

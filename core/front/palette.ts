@@ -15,8 +15,8 @@ const SERIES_COLOURS = [
   "#5B7A12",
   "#1F6F8B",
 ];
-const EARLY = "#a9b4c2";
-const LATE = "#43308a";
+const EARLY = "#d5c49a";
+const LATE = "#8a6a1f";
 
 /** The colour of dimension `i`; six differ. */
 export function dimensionColour(i: number): string {

@@ -67,7 +67,7 @@ export function decoderGraph(
   ): string {
     const outputs = result === undefined ? undefined : [result];
     if (productBits === undefined) {
-      return multiply(x, constant(`${name}.weight`), { transB: 1 }, outputs);
+      return multiply(x, constant(`${name}.weight`), { transB: 1, outputs });
     }
     const shape = { in: width, bits: productBits };
     let columns = x;
@@ -104,12 +104,14 @@ export function decoderGraph(
     return graph.node("Add", [base, increment]); // (B, T, out)
   }
 
-  /** Products of the last two axes; `transBatchB` puts the second's first axis next to its last. */
+  /**
+   * A stack of products over the last two axes. `transBatchB`: the second lies as (rows, stack,
+   * columns); a stack of one then serves every matrix of the first without their being made one.
+   */
   function multiply(
     a: string,
     b: string,
-    attributes: { transB?: 1; transBatchB?: 1 } = {},
-    outputs?: string[],
+    { outputs, ...attributes }: { transB?: 1; transBatchB?: 1; outputs?: string[] } = {},
   ): string {
     return graph.node("FusedMatMul", [a, b], { outputs, attributes, domain: "com.microsoft" });
   }
@@ -173,6 +175,7 @@ export function decoderGraph(
     );
     return [sum, normed];
   }
+
   function embed(): string {
     if (!embeddingIsHead(config, format)) {
       return graph.node("Gather", [constant("embedding.weight"), ids]);

@@ -37,8 +37,9 @@ export interface SessionOptions {
   /** Threads of ONNX Runtime, at least 1. */
   threads: number;
   /**
-   * Whether threads spin between two products: a third faster on an idle machine, several times
-   * slower where a training run or a second chat wants the same cores. They rest between two calls.
+   * Whether this decoder has its process and the cores to itself. Then threads spin between two
+   * products: a third faster on an idle machine, several times slower where a training run or a
+   * second chat wants the same cores. They rest between two calls.
    */
   spin: boolean;
 }
@@ -50,8 +51,8 @@ export async function createDecoder(options: SessionOptions): Promise<Decoder> {
   const session = await ort.InferenceSession.create(model, {
     intraOpNumThreads: threads,
     graphOptimizationLevel: "all",
-    // plans of memory would be kept for every length that was ever met
-    enableMemPattern: false,
+    // Plans of memory save a twentieth of a step; they are kept for every length that was ever met.
+    enableMemPattern: spin,
     logSeverityLevel: 4, // errors come as exceptions
     extra: {
       session: {

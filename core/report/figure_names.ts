@@ -12,6 +12,8 @@ export const figureNames = [
   "figure_6",
   "figure_7",
   "figure_8",
+  "same_compute_rlhf",
+  "same_compute_dpo",
   "dimensions",
   "ablations",
   "labellers",

@@ -28,7 +28,7 @@ export function reportHtml(report: Report): string {
   const { results } = report;
   const title = `Panacea reproduced, scale ${results.scale}`;
   const sections: [id: string, heading: string, body: string][] = [
-    ["claims", "What the paper claims, and what came out here", findingsHtml(report.findings)],
+    ["claims", "What the paper claims, and what came out here", claimsHtml(report)],
     ["figures", "Figures", figuresHtml(report)],
     ["indicators", "Indicators", indicatorsHtml(report)],
     ["runs", "Runs: time, memory, settings", runsHtml(report)],
@@ -77,16 +77,32 @@ function progressText({ results }: Report): string {
   return `${results.date}: ${parts.join(", ")}, ${timeText(seconds)} in all.`;
 }
 
+function claimsHtml({ findings, results }: Report): string {
+  const notes = results.notes.map((note) => `<p>${escaped(note)}</p>`);
+  return findingsHtml(findings) +
+    (notes.length === 0 ? "" : `\n<h3>To be known about it</h3>\n${notes.join("\n")}`);
+}
+
 function findingsHtml(findings: Finding[]): string {
-  const items = findings.map(({ claim, source, verdict, found }) =>
-    `<li><p class="verdict ${verdict}">${capital(verdicts[verdict])}</p><div><p>${
-      escaped(claim)
-    } <span class="source">(${escaped(source)})</span></p>` +
-    `<p class="muted">${escaped(capital(found))}.</p></div></li>`
-  );
+  const list = (shown: Finding[]) =>
+    `<ul class="findings">${shown.map(findingHtml).join("\n")}</ul>`;
+  const measured = findings.filter(({ verdict }) => verdict !== "missing");
+  const missing = findings.filter(({ verdict }) => verdict === "missing");
   return "<p>Fronts are compared by hypervolume above one reference point, run against run of the " +
     "same seed; a difference counts where its 95 % interval over the seeds (Student's t) leaves " +
-    `out 0.</p>\n<ul class="findings">${items.join("\n")}</ul>`;
+    `out 0.</p>\n${list(measured)}` +
+    (missing.length === 0
+      ? ""
+      : `<details><summary>${missing.length} not measured by these runs</summary>${
+        list(missing)
+      }</details>`);
+}
+
+function findingHtml({ claim, source, verdict, found }: Finding): string {
+  return `<li><p class="verdict ${verdict}">${capital(verdicts[verdict])}</p><div><p>${
+    escaped(claim)
+  } <span class="source">(${escaped(source)})</span></p>` +
+    `<p class="muted">${escaped(capital(found))}.</p></div></li>`;
 }
 
 function figuresHtml(report: Report): string {
@@ -123,6 +139,7 @@ function whyNot(name: FigureName, { results }: Report): string {
   const failed = runs.filter(({ state }) => state === "failed");
   if (methods.length === 0) return "this scale has no runs for it";
   if (failed.length > 0) return `${failed.map((run) => run.name).join(", ")} failed`;
+  if (runs.every(({ state }) => state === "done")) return "its runs left nothing to show in it";
   return `its runs (${methods.map(({ label }) => label).join(", ")}) are not finished`;
 }
 
@@ -161,8 +178,9 @@ function indicatorsHtml({ results, summaries, landings }: Report): string {
     return `<h3>${escaped(heading)}</h3><p class="muted">Hypervolume above (${reference}).</p>` +
       table(heading, head, rows);
   });
-  const notes = Object.entries(families).map(([name, what]) =>
-    `<dt>${capital(name.replaceAll("_", " "))}</dt><dd>${escaped(what)}</dd>`
+  const met = new Set<string>(results.methods.map(({ family }) => family));
+  const notes = Object.entries(families).flatMap(([name, what]) =>
+    met.has(name) ? [`<dt>${capital(name.replaceAll("_", " "))}</dt><dd>${escaped(what)}</dd>`] : []
   );
   const placed = landings.length === 0 ? "" : landingsTable({ results, landings });
   return `<p>Mean over seeds, below it the 95 % interval.</p>\n${tables.join("\n")}${placed}<dl>${
@@ -271,11 +289,12 @@ function methodLabel(methods: Method[], wanted: string): string {
   return methods.find(({ name }) => name === wanted)?.label ?? wanted;
 }
 
-/** Seconds as `42 s`, `12 min` or `3 h 20 min`. */
+/** Seconds as `42 s`, `12 min`, `3 h 20 min` or `12 days`. */
 export function timeText(seconds: number): string {
   if (seconds < 100) return `${Number(seconds.toPrecision(2))} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
+  if (minutes >= 72 * 60) return `${Math.round(minutes / 60 / 24)} days`;
   const rest = minutes % 60;
   return `${Math.floor(minutes / 60)} h${rest > 0 ? ` ${rest} min` : ""}`;
 }

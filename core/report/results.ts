@@ -83,6 +83,7 @@ export const Results = z.strictObject({
   version: z.literal(1),
   scale: z.string(),
   description: z.string(),
+  notes: z.array(z.string()).describe("what a reader of the claims has to know at this scale"),
   date: z.string().describe("of the last run, as YYYY-MM-DD"),
   dimensions: z.array(z.string()).min(1).describe("of the main runs"),
   /** The base model, the data and the flags, by name. */

@@ -24,6 +24,7 @@ nav a { display: inline-block; padding: 4px 0; }
 .findings li { border-top: 1px solid var(--line); padding: 12px 0; display: grid;
   grid-template-columns: 11rem 1fr; gap: 4px 16px; }
 .findings p { margin: 0; }
+.findings + h3 { margin-top: 24px; }
 .verdict { font-weight: 600; }
 .holds { color: var(--holds); } .fails { color: var(--fails); }
 .open { color: var(--open); } .missing { color: var(--missing); }

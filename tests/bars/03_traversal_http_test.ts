@@ -18,11 +18,20 @@ interface RawRequest {
 /** Every request that would start a run of this name, or of data or a model of this name. */
 function runsWith(name: string): RawRequest[] {
   const run = { name: "new", dataset: "builtin", model_name_or_path: "builtin", max_steps: 1 };
-  return ["name", "dataset", "eval_dataset", "model_name_or_path"].map((setting) => ({
-    method: "POST",
-    target: "/runs",
-    body: { ...run, [setting]: name },
-  }));
+  const settings = ["name", "dataset", "eval_dataset", "ptx_dataset", "model_name_or_path"];
+  return [
+    ...[...settings, "reward_model"].map((setting) => ({
+      method: "POST",
+      target: "/runs",
+      body: { ...run, [setting]: name },
+    })),
+    {
+      method: "GET",
+      target: `/front?adapter=good&metric=reward&reward_model=${
+        encodeURIComponent(name.toWellFormed())
+      }`,
+    },
+  ];
 }
 
 /** Every other request that carries the name of an adapter or a job. */
@@ -35,6 +44,7 @@ function requestsWith(name: string): RawRequest[] {
   return [
     get(`/front?adapter=${encoded}`),
     get(`/front?adapter=${encoded}&wait=1`),
+    get(`/front?adapter=good&compare=${encoded}`),
     get(`/chat?adapter=${encoded}&message=Hello`),
     post(`/chat?adapter=${encoded}`, { messages }),
     post("/v1/chat/completions", { model: name, messages }),

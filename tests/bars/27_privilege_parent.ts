@@ -34,6 +34,19 @@ const workers: Record<string, Permissions> = {
   web: webPermissions({ host: "127.0.0.1", port: 0 }),
   chat: chatPermissions(places, { models: [] }),
   job: jobPermissions(places, { adapter: "a", inputs: [], libtensorflow: at("native") }),
+  "job that generates": jobPermissions(places, {
+    adapter: "a",
+    inputs: [],
+    libtensorflow: null,
+    generates: true,
+  }),
+  "job that classifies": jobPermissions(places, {
+    adapter: "a",
+    inputs: [],
+    libtensorflow: null,
+    generates: true,
+    classifies: true,
+  }),
   "job on WebAssembly": jobPermissions(places, { adapter: "a", inputs: [], libtensorflow: null }),
   // Shows that the probes do what they are to be kept from.
   nobody: {

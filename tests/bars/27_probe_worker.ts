@@ -23,7 +23,7 @@ const probes: Record<string, (targets: Targets) => unknown> = {
   "other env": () => Deno.env.get("HOME"),
   "other net": async ({ port }) => (await Deno.connect({ port })).close(),
   "other ffi": ({ library }) => Deno.dlopen(library, {}).close(),
-  sys: () => Deno.hostname(),
+  sys: () => Deno.osRelease(),
   import: ({ outside }) => import(`file://${outside}/module.ts`),
   symlink: ({ outside, runs }) => {
     Deno.symlinkSync(`${outside}/secret`, `${runs}/a/link`);

@@ -10,7 +10,7 @@ import {
   mediansByName,
   timingsOf,
 } from "./compare.ts";
-import { emptyCache, ownScript, parseJsonLines } from "./own.ts";
+import { emptyCache, nativeLibrary, ownScript, parseJsonLines } from "./own.ts";
 import { findPeer, peerContestant } from "./peers.ts";
 import type { Experiment, Round, Row, RowReport } from "./row.ts";
 
@@ -31,6 +31,7 @@ const settings: Record<string, string[]> = {
 const ppoIteration: Experiment = {
   async contestants(surroundings) {
     const peer = await findPeer("ppo.py", surroundings);
+    const library = await nativeLibrary(surroundings);
     const threads = navigator.hardwareConcurrency;
     const shared = Object.entries({ ...iteration, threads }).flatMap(([name, value]) => [
       `--${name}`,
@@ -42,7 +43,7 @@ const ppoIteration: Experiment = {
       peerContestant(peer, { args: [...args, ...shared], read }),
     ]);
     const ours = ownScript("ppo_iteration.ts", ["--format", "int8", ...shared], {
-      env: emptyCache,
+      env: (folder) => ({ LIBTENSORFLOW_DIR: library, ...emptyCache(folder) }),
     });
     return { ours, ...Object.fromEntries(peers) };
   },

@@ -35,6 +35,11 @@ const views: [name: string, hash: string, ready: (page: Page) => Promise<unknown
     "#/?adapter=tiny&preference=1,0&preference=0.5,0.5&preference=0,1&question=Why%3F",
     (page) => page.getByText("with 42 seed").nth(2).waitFor(),
   ],
+  [
+    "beside",
+    "#/?adapter=tiny&beside=other%2F0&beside=growth",
+    (page) => page.getByRole("button", { name: "Measure its checkpoints" }).waitFor(),
+  ],
   ["triangle", "#/?adapter=three", (page) => page.locator(".front-panel").nth(2).waitFor()],
   [
     "unmeasured",

@@ -147,13 +147,16 @@ eachEngine(
         ...model.blocks,
       ]);
       const features = await rewardFeatures(engine, model, { sequences, ...sizes });
-      const kept = await lossesAndGradients(featurePass(model, features), model.blocks);
+      let asked = 0;
+      const pass = featurePass(model, () => Promise.resolve((asked++, features)));
+      assert.equal(asked, 0);
+      const kept = await lossesAndGradients(pass, model.blocks);
       assertSameBits(kept.values, through.values, "scores");
       const name = SCORE_WEIGHT;
       assertNear(kept.named.get(name)?.values ?? [], through.named.get(name)?.values ?? []);
       const strange = { prompt: Int32Array.of(5), response: Int32Array.of(5, 2) };
       await assert.rejects(
-        featurePass(model, features).forward([strange], []),
+        pass.forward([strange], []),
         /Cannot score sequence 0: expected one whose features are kept/,
       );
     });

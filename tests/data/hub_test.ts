@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { CorruptFileError, InputError } from "../../core/errors.ts";
-import { downloadModel, type HubOptions, hubOptions } from "../../data/hub.ts";
+import { downloadFiles, downloadModel, type HubOptions, hubOptions } from "../../data/hub.ts";
 import { openModel } from "../../data/models.ts";
 
 const golden = new URL("../golden/", import.meta.url).pathname;
@@ -82,6 +82,38 @@ Deno.test("downloadModel() fetches nothing but configuration, text and safetenso
   assert.deepEqual(
     [...new Set(fetched.map((path) => path.split("/").at(-1)))].sort(),
     ["config.json", "generation_config.json", "model.safetensors"],
+  );
+});
+
+Deno.test("downloadFiles() fetches the first of each list, in folders too, and once", async () => {
+  const text = (name: string) => new TextEncoder().encode(name);
+  const names = ["config.json", "onnx/model.onnx", "onnx/model_int8.onnx", "model.safetensors"];
+  const files = new Map(names.map((name) => [name, text(name)]));
+  await using hub = await fakeHub({ files });
+  const wanted = [["config.json"], ["model.onnx", "onnx/model.onnx", "onnx/model_int8.onnx"]];
+  const folder = await downloadFiles("owner/tiny", { hub: hub.options, wanted });
+  assert.deepEqual(
+    await Deno.readFile(join(folder, "onnx", "model.onnx")),
+    text("onnx/model.onnx"),
+  );
+  const fetched = () => hub.requests.filter((path) => path.includes("/resolve/"));
+  assert.deepEqual(
+    [...new Set(fetched().map((path) => path.split(`${commit}/`).at(-1)))].sort(),
+    ["config.json", "onnx/model.onnx"],
+  );
+  hub.requests.length = 0;
+  await downloadFiles("owner/tiny", { hub: hub.options, wanted });
+  const offline = { ...hub.options, offline: true };
+  assert.equal(await downloadFiles("owner/tiny", { hub: offline, wanted }), folder);
+  assert.deepEqual(fetched(), []);
+  await assert.rejects(
+    downloadFiles("owner/tiny", { hub: hub.options, wanted: [["tokenizer.json"]] }),
+    refusal(InputError, /expected tokenizer.json, got none on the hub/),
+  );
+  files.set("../out.onnx", text("out"));
+  await assert.rejects(
+    downloadFiles("owner/tiny", { hub: hub.options, wanted: [["../out.onnx"]] }),
+    refusal(InputError, /expected a plain name and hash/),
   );
 });
 
@@ -196,7 +228,8 @@ async function fakeHub({ files, token, damage }: {
   const requests: string[] = [];
   const cache = await Deno.makeTempDir();
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
-    const path = decodeURIComponent(new URL(request.url).pathname);
+    const url = new URL(request.url);
+    const path = decodeURIComponent(url.pathname);
     requests.push(path);
     if (token && request.headers.get("authorization") !== `Bearer ${token}`) {
       return Response.json({ error: "gated" }, { status: 401 });
@@ -204,7 +237,10 @@ async function fakeHub({ files, token, damage }: {
     if (path === "/api/models/owner/tiny/revision/main") {
       return Response.json({ _id: "1", id: "owner/tiny", sha: commit, lastModified: "2026-01-01" });
     }
-    if (path === `/api/models/owner/tiny/tree/${commit}`) return Response.json(tree(files));
+    if (path === `/api/models/owner/tiny/tree/${commit}`) {
+      const deep = url.searchParams.get("recursive") === "true";
+      return Response.json(tree(files, deep));
+    }
     const prefix = `/owner/tiny/resolve/${commit}/`;
     const bytes = path.startsWith(prefix) ? files.get(path.slice(prefix.length)) : undefined;
     if (!bytes) return Response.json({ error: "not found" }, { status: 404 });
@@ -231,8 +267,8 @@ async function fakeHub({ files, token, damage }: {
   };
 }
 
-function tree(files: Map<string, Uint8Array>): unknown[] {
-  return [...files].map(([path, bytes]) => {
+function tree(files: Map<string, Uint8Array>, deep: boolean): unknown[] {
+  return [...files].filter(([path]) => deep || !path.includes("/")).map(([path, bytes]) => {
     const git = createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const lfs = { oid: sha256, size: bytes.length, pointerSize: 130 };

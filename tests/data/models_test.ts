@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { CorruptFileError, InputError } from "../../core/errors.ts";
 import { ropeTables } from "../../core/models/rope.ts";
+import { BuiltinModel } from "../../data/builtin/mod.ts";
 import { openModel } from "../../data/models.ts";
 import smollm2 from "../golden/smollm2_logits.json" with { type: "json" };
 
@@ -185,3 +186,13 @@ async function copyFolder(from: string, to: string): Promise<void> {
     await Deno.copyFile(join(from, name), join(to, name));
   }
 }
+
+Deno.test("textFiles() of a folder are its small files as they are, without its configuration", async () => {
+  const model = await openModel(BuiltinModel.folder);
+  const files = await model.textFiles();
+  model.close();
+  assert.deepEqual(Object.keys(files).sort(), ["tokenizer.json", "tokenizer_config.json"]);
+  for (const [name, bytes] of Object.entries(files)) {
+    assert.deepEqual(bytes, await Deno.readFile(join(BuiltinModel.folder, name)));
+  }
+});

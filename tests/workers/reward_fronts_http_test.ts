@@ -72,10 +72,11 @@ Deno.test("fronts by rewards are measured by jobs and compared over HTTP", optio
   await t.step("judged by a classifier in the folder of files", async () => {
     const labels = { good: { please: 2, careful: 1 }, bad: { sure: 1 } };
     await writeClassifier(join(files, "tone"), { labels });
+    const reward_model = "helpful=tone#bad,harmless=tone#good";
     const report = await ask<FrontReport>(
-      front(url, { adapter: "first", metric: "reward", reward_model: "tone#good" }),
+      front(url, { adapter: "first", metric: "reward", reward_model }),
     );
-    assert.equal(report.settings.rewardModel, "tone#good");
+    assert.equal(report.settings.rewardModel, reward_model);
   });
 
   await t.step("of a checkpoint", async () => {

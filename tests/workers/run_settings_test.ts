@@ -12,6 +12,8 @@ Deno.test("completeSettings() is what was given over the preset over the default
   assert.deepEqual(completeSettings({}, { label }), RunConfig.parse(presets.builtin?.values));
   const ppo = completeSettings({ objective: "ppo" }, { label });
   assert.deepEqual(ppo, RunConfig.parse(presets.builtin_rlhf?.values));
+  const labellers = { dataset: "builtin@1:0.5,0.5" }; // the built-in world all the same
+  assert.equal(completeSettings(labellers, { label }).beta, presets.builtin?.values.beta);
   const given = { beta: 0.3, model_name_or_path: "a/b", dataset: "x", output_dir: "o" };
   const config = completeSettings(given, { preset: "paper", label });
   assert.equal(config.beta, 0.3);

@@ -84,7 +84,8 @@ async function load(rows: RewardRows, session: Session): Promise<LoadedRun> {
     const pairs = tokenizeTraining(rows, { base: host.base, ...session });
     return {
       base: host.base,
-      start: (place) => start({ ...session, rows, host, pairs }, place),
+      start: (place) =>
+        new Promise((resolve) => resolve(start({ ...session, rows, host, pairs }, place))),
       [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
     };
   } catch (error) {
@@ -93,7 +94,7 @@ async function load(rows: RewardRows, session: Session): Promise<LoadedRun> {
   }
 }
 
-async function start(loaded: Loaded, { run, checkpoint }: StartingPlace): Promise<StartedRun> {
+function start(loaded: Loaded, { run, checkpoint }: StartingPlace): StartedRun {
   const { config, options, rows, host, pairs } = loaded;
   const { engine, base } = host;
   const { dimensions, fingerprint } = rows.train;
@@ -102,7 +103,7 @@ async function start(loaded: Loaded, { run, checkpoint }: StartingPlace): Promis
     const objective = pairObjectives.reward(config, dimensions);
     const used = examplesInUse(config, pairs, dimensions.length);
     const sequences = used.flatMap((p) => pairs[p] ?? []).flatMap(objective.sequences);
-    const pass = await passes[config.tuning]({ ...loaded, model, sequences });
+    const pass = passes[config.tuning]({ ...loaded, model, sequences });
     const parts: TrainParts<TokenizedPair> = {
       engine,
       pass,
@@ -228,28 +229,32 @@ function scorer({ config, options, host }: Loaded, model: Model) {
     });
 }
 
-type OpenPass = (
-  session: Loaded & { model: Model; sequences: Sequence[] },
-) => Promise<BatchPass>;
+type OpenPass = (session: Loaded & { model: Model; sequences: Sequence[] }) => BatchPass;
 
 /** The way through the model, by what is trained; `sequences` are all that a run sees. */
 const passes: Record<RunConfig["tuning"], OpenPass> = {
   adapter: ({ config, host, model, sequences }) =>
-    Promise.resolve(rewardPass(host.engine, model, {
+    rewardPass(host.engine, model, {
       rowLength: rowLengthFor(sequences),
       maxTokens: config.max_tokens_per_pass,
-    })),
-  head: async ({ config, options, host, model, sequences }) =>
+    }),
+  head: ({ config, options, host, model, sequences }) =>
     featurePass(
       model,
-      await rewardFeatures(host.engine, { trunk: model.trunk, width: host.base.config.width }, {
-        sequences,
-        rowLength: rowLengthFor(sequences),
-        maxTokens: config.max_tokens_per_pass,
-        signal: options.signal,
-        onProgress: (done, total) =>
-          options.onEvent({ type: "progress", what: "Base model on training pairs", done, total }),
-      }),
+      () =>
+        rewardFeatures(host.engine, { trunk: model.trunk, width: host.base.config.width }, {
+          sequences,
+          rowLength: rowLengthFor(sequences),
+          maxTokens: config.max_tokens_per_pass,
+          signal: options.signal,
+          onProgress: (done, total) =>
+            options.onEvent({
+              type: "progress",
+              what: "Base model on training pairs",
+              done,
+              total,
+            }),
+        }),
     ),
   full: ({ config }) => {
     requireTuning(config, ["adapter", "head"]);
@@ -263,8 +268,11 @@ function uniform(config: RunConfig, dimensions: string[]): RunConfig {
   return { ...config, fixed_preference, preferences_per_step: 1 };
 }
 
+/** Enough that the mean is off by a few hundredths of the rewards' spread. */
+const CENTRED_ON = 256;
+
 /** Responses whose mean reward becomes zero, drawn by the seed. */
 function responsesToCentreOn(sequences: Sequence[], { seed }: RunConfig): Sequence[] {
-  const drawn = new Random(seed).fork("centre").shuffle(sequences.length).slice(0, 512);
+  const drawn = new Random(seed).fork("centre").shuffle(sequences.length).slice(0, CENTRED_ON);
   return [...drawn].flatMap((s) => sequences[s] ?? []);
 }

@@ -1,6 +1,7 @@
 // What the report says about where it was made: machine and versions, without names or places.
 import project from "../../deno.json" with { type: "json" };
-import { findLibtensorflow } from "../../data/native.ts";
+import type { RunConfig } from "../../core/config.ts";
+import { startEngine } from "../machine.ts";
 import type { SessionOptions } from "../protocol.ts";
 
 /** Packages that compute or draw, whose versions the report names. */
@@ -15,19 +16,21 @@ export function machineFacts(): Record<string, string | number> {
   };
 }
 
-/** Versions of this project and of what it computes with. */
+/** Versions of this project and of what it computes with; the engine is opened for its own. */
 export async function versionFacts(
-  { env, libtensorflow }: SessionOptions,
+  compute: Pick<RunConfig, "engine" | "threads" | "device">,
+  options: SessionOptions,
 ): Promise<Record<string, string>> {
   const imports: Record<string, string> = project.imports;
   const packages = PACKAGES.map((name) => [name, imports[name]?.split("@").at(-1) ?? "unknown"]);
-  const library = libtensorflow ??
-    await findLibtensorflow({ env, onProgress: () => {}, download: false });
+  const engine = await startEngine({ ...compute, dtype: "float32" }, options);
+  const { name, version } = engine;
+  engine.dispose();
   return {
     panacea: project.version,
+    engine: `${name} ${version}`,
     deno: Deno.version.deno,
     v8: Deno.version.v8,
-    libtensorflow: "missing" in library ? "none: WebAssembly computes" : library.version,
     ...Object.fromEntries(packages),
   };
 }

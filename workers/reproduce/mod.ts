@@ -9,6 +9,8 @@ import { lockRun } from "../../data/store/run_folder.ts";
 import { sha256 } from "../../data/store/manifest.ts";
 import { oneSentence } from "../one_sentence.ts";
 import type { SessionOptions } from "../protocol.ts";
+import { runDryRun } from "./dry_run.ts";
+import type { PlanEstimate } from "./estimate.ts";
 import { executePlan, loadAll } from "./execute.ts";
 import { machineFacts, versionFacts } from "./facts.ts";
 import { FIRST_SEED, type Plan, type PlanOptions, runName } from "./plan.ts";
@@ -52,6 +54,20 @@ export function planFor(request: ReproduceRequest): Plan {
 }
 
 /**
+ * What the plan would need, of time and memory, here and on other devices; trains nothing. Throws
+ * InputError where the plan cannot be made or the data cannot be read.
+ */
+export async function estimateReproduction(
+  request: ReproduceRequest,
+  options: SessionOptions,
+): Promise<PlanEstimate> {
+  const { scale, model, dataset, compute } = request;
+  const { known } = scales[scale];
+  const given = model !== undefined && dataset !== undefined;
+  return await runDryRun(planFor(request), { compute, ...(!given && { known }) }, options);
+}
+
+/**
  * Carries out what is left of the plan and writes the report. Throws InputError for settings that do
  * not fit, BusyError where another process works in the folder, StorageError.
  */
@@ -67,7 +83,7 @@ export async function runReproduction(
     const records = openRecords(outputDir);
     const known = await loadAll(plan, records);
     const before = [...known.values()].filter(({ state }) => state === "done").length;
-    const versions = await versionFacts(options);
+    const versions = await versionFacts(compute, options);
     const write = async (runs: RunRecord[], samples: Sample[]) => {
       const report = reportOf(plan, {
         ...{ runs, samples, versions },

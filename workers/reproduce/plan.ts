@@ -50,6 +50,8 @@ export interface PlannedRun {
 export interface Plan {
   scale: string;
   description: string;
+  /** What a reader of the claims has to know at this scale. */
+  notes: string[];
   dimensions: string[];
   methods: Method[];
   runs: PlannedRun[];

@@ -16,13 +16,13 @@ export interface ReportParts extends Pick<Results, "settings" | "machine" | "ver
 
 /** The report of a plan as far as it was carried out. */
 export function reportOf(
-  { scale, description, dimensions, methods, mixtures }: Plan,
+  { scale, description, notes, dimensions, methods, mixtures }: Plan,
   parts: ReportParts,
 ): Report {
   return composeReport({
     format: "panacea-reproduction",
     version: 1,
-    ...{ scale, description, dimensions, methods, mixtures },
+    ...{ scale, description, notes, dimensions, methods, mixtures },
     ...parts,
   });
 }

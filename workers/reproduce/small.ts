@@ -44,6 +44,7 @@ export function smallOutline(options: PlanOptions): Outline {
     dataset,
     ...(evalDataset !== undefined && { eval_dataset: evalDataset }),
     max_length: LONGEST,
+    overlong: "truncate", // dialogues are long; their last turns say most
     grid: options.grid,
   };
   const parts: Parts = {
@@ -79,6 +80,7 @@ export function smallOutline(options: PlanOptions): Outline {
     scale: "small",
     description: "A small model and human preference files, as far as an evening goes: DPO on " +
       "pairs, reward models on the same pairs, and a short PPO with them.",
+    notes: [],
     dimensions,
     studies: [...dpoStudies(parts), ...ppoStudies(parts), ...ablations(parts)],
     helpers: [{
@@ -121,7 +123,15 @@ const panaceaPpo = methodOf({
   family: "panacea",
   objective: "ppo",
   label: "Panacea LS (RLHF)",
-  figures: ["figure_3", "figure_4_left", "figure_4_right", "figure_6", "figure_8", "curves"],
+  figures: [
+    "figure_3",
+    "figure_4_left",
+    "figure_4_right",
+    "figure_6",
+    "figure_8",
+    "same_compute_rlhf",
+    "curves",
+  ],
 });
 
 function dpoStudies({ dpo }: Parts): Study[] {
@@ -184,7 +194,7 @@ function ppoStudies({ ppo, options }: Parts): Study[] {
         objective: "ppo",
         variant: "same budget",
         label: "Discrete policies, same budget in all (RLHF)",
-        figures: ["figure_4_left"],
+        figures: ["same_compute_rlhf"],
       }),
       kind: "discrete_policies",
       memberGrid: options.grid,

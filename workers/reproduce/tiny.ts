@@ -6,12 +6,22 @@ import type { Method, Mixture } from "../../core/report/results.ts";
 import { completeSettings } from "../run_settings.ts";
 import { methodOf, type Outline, type PlanOptions, steps, type Study } from "./plan.ts";
 
-const DPO_STEPS = 240;
-const PPO_STEPS = 60;
 /** Fixed factors of figure 7, from 1 to 1e-5 as in the paper. */
 const FACTORS = [1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5];
 /** Stages of the front that figure 4, right, shows. */
 const STAGES = 5;
+
+const notes = [
+  "RLHF. The best policy for λ is π ∝ π_ref·exp(Σ λ_i r_i / β): its log-probabilities are linear in " +
+  "λ. Interpolating those of the best policies at the ends of λ therefore gives the exact front. " +
+  "Where rewards are known and policies can be anything, as here, Rewarded Soups can at best tie " +
+  "with the exact front, and so can every other method; what differs is how near training comes, " +
+  "and at what cost.",
+  "DPO. With LS the best policy for λ fits the mixture Σ λ_i σ(s·Δr_i) of the dimensions' labels, " +
+  "whose log-odds are flatter than those of mixed rewards, which interpolation between the ends " +
+  "gives. In expected reward Rewarded Soups may thus lie above Panacea and even above the exact " +
+  "front of DPO with LS; the paper measures DPO by implicit accuracy, which is figure 5.",
+];
 
 /** Labellers of appendix A, by what each of them does. */
 const mixtures: Record<string, LabelMixture> = {
@@ -33,23 +43,21 @@ interface LabelMixture extends Pick<Mixture, "labellers"> {
 
 /** The outline of the built-in world; model and data are its own whatever the options name. */
 export function tinyOutline(options: PlanOptions): Outline {
-  const { grid } = options;
-  const dpo = (changes: Partial<RunConfig> = {}) =>
-    settings({ objective: "dpo", grid, max_steps: steps(DPO_STEPS, options), ...changes });
-  const ppo = (changes: Partial<RunConfig> = {}) =>
-    settings({ objective: "ppo", grid, max_steps: steps(PPO_STEPS, options), ...changes });
+  const dpo = objectiveOf("dpo", options);
+  const ppo = objectiveOf("ppo", options);
   const studies = [
     ...dpoStudies(dpo, options),
     ...ppoStudies(ppo, options),
-    ...ablations(dpo, options),
+    ...ablations(dpo.make, options),
     ...Object.entries(mixtures).map(([name, mixture]) =>
-      labellerStudy({ dpo, options }, { name, mixture })
+      labellerStudy({ dpo: dpo.make, options }, { name, mixture })
     ),
   ];
   return {
     scale: "tiny",
     description: "The built-in world: 192 training and 48 test prompts with six answers each, " +
       "whose rewards are known, so that every front can be held against the exact one.",
+    notes,
     dimensions: ["helpful", "harmless"],
     studies,
     helpers: [],
@@ -64,27 +72,46 @@ export function tinyOutline(options: PlanOptions): Outline {
 
 type Make = (changes?: Partial<RunConfig>) => RunConfig;
 
+/** Settings of an objective in the built-in world, and the steps that its preset trains. */
+interface Objective {
+  make: Make;
+  steps: number;
+}
+
+function objectiveOf(objective: "dpo" | "ppo", options: PlanOptions): Objective {
+  const preset = settings({ objective, grid: options.grid });
+  const own = steps(preset.max_steps, options);
+  return { steps: own, make: (changes = {}) => ({ ...preset, max_steps: own, ...changes }) };
+}
+
 const panaceaPpo = methodOf({
   family: "panacea",
   objective: "ppo",
   label: "Panacea LS (RLHF)",
-  figures: ["figure_3", "figure_4_left", "figure_4_right", "figure_6", "figure_8", "curves"],
+  figures: [
+    "figure_3",
+    "figure_4_left",
+    "figure_4_right",
+    "figure_6",
+    "figure_8",
+    "same_compute_rlhf",
+    "curves",
+  ],
 });
 
-function dpoStudies(dpo: Make, options: PlanOptions): Study[] {
+function dpoStudies({ make, steps: whole }: Objective, options: PlanOptions): Study[] {
   const figures: FigureName[] = ["figure_5"];
   const metrics: Study["metrics"] = ["implicit_accuracy"];
-  const share = { max_steps: steps(DPO_STEPS / options.grid, options) };
   return [
     {
       method: methodOf({
         family: "panacea",
         objective: "dpo",
         label: "Panacea LS (DPO)",
-        figures: [...figures, "figure_7", "ablations", "labellers"],
+        figures: [...figures, "figure_7", "same_compute_dpo", "ablations", "labellers"],
       }),
       metrics,
-      config: () => dpo(),
+      config: () => make(),
     },
     {
       method: methodOf({
@@ -95,7 +122,7 @@ function dpoStudies(dpo: Make, options: PlanOptions): Study[] {
         figures,
       }),
       metrics,
-      config: () => dpo({ aggregation: "tche" }),
+      config: () => make({ aggregation: "tche" }),
     },
     {
       method: methodOf({
@@ -106,44 +133,24 @@ function dpoStudies(dpo: Make, options: PlanOptions): Study[] {
       }),
       kind: "rewarded_soups",
       metrics,
-      config: () => dpo(),
+      config: () => make(),
     },
-    {
-      method: methodOf({
-        family: "discrete_policies",
-        objective: "dpo",
-        label: "Discrete policies (DPO)",
-        figures,
-      }),
-      kind: "discrete_policies",
-      memberGrid: options.grid,
+    ...sameBudget("dpo", { make, steps: whole }, {
+      options,
+      figures: ["same_compute_dpo"],
       metrics,
-      config: () => dpo(),
-    },
-    {
-      method: methodOf({
-        family: "discrete_policies",
-        objective: "dpo",
-        variant: "same budget",
-        label: "Discrete policies, same budget in all (DPO)",
-        figures: [],
-      }),
-      kind: "discrete_policies",
-      memberGrid: options.grid,
-      metrics,
-      config: () => dpo(share),
-    },
+    }),
   ];
 }
 
-function ppoStudies(ppo: Make, options: PlanOptions): Study[] {
+function ppoStudies({ make, steps: whole }: Objective, options: PlanOptions): Study[] {
   const figures: FigureName[] = ["figure_4_left"];
-  const stage = steps(PPO_STEPS / STAGES, options);
+  const stage = Math.max(1, Math.round(whole / STAGES));
   return [
     {
       method: panaceaPpo,
       metrics: ["reward"],
-      config: ({ first }) => ppo(first ? { eval_steps: stage } : {}),
+      config: ({ first }) => make(first ? { eval_steps: stage } : {}),
     },
     {
       method: methodOf({
@@ -153,7 +160,7 @@ function ppoStudies(ppo: Make, options: PlanOptions): Study[] {
         label: "Panacea Tche (RLHF)",
         figures: [...figures, "curves"],
       }),
-      config: () => ppo({ aggregation: "tche" }),
+      config: () => make({ aggregation: "tche" }),
     },
     {
       method: methodOf({
@@ -163,7 +170,7 @@ function ppoStudies(ppo: Make, options: PlanOptions): Study[] {
         figures,
       }),
       kind: "rewarded_soups",
-      config: () => ppo(),
+      config: () => make(),
     },
     {
       method: methodOf({
@@ -174,19 +181,48 @@ function ppoStudies(ppo: Make, options: PlanOptions): Study[] {
       }),
       kind: "discrete_policies",
       memberGrid: options.grid,
-      config: () => ppo(),
+      config: () => make(),
+    },
+    ...sameBudget("ppo", { make, steps: whole }, {
+      options,
+      figures: ["same_compute_rlhf"],
+      metrics: [],
+    }),
+  ];
+}
+
+/** The baselines again, with as many steps for all of their members together as Panacea's one run. */
+function sameBudget(
+  objective: "dpo" | "ppo",
+  { make, steps: whole }: Objective,
+  { options, figures, metrics }: {
+    options: PlanOptions;
+    figures: FigureName[];
+    metrics: Study["metrics"];
+  },
+): Study[] {
+  const suffix = `same budget in all (${objective === "ppo" ? "RLHF" : "DPO"})`;
+  const each = (members: number) => () =>
+    make({ max_steps: Math.max(1, Math.round(whole / members)) });
+  return [
+    {
+      method: methodOf({
+        ...{ family: "rewarded_soups", objective, variant: "same budget", figures },
+        label: `Rewarded Soups, ${suffix}`,
+      }),
+      kind: "rewarded_soups",
+      metrics,
+      config: each(2),
     },
     {
       method: methodOf({
-        family: "discrete_policies",
-        objective: "ppo",
-        variant: "same budget",
-        label: "Discrete policies, same budget in all (RLHF)",
-        figures,
+        ...{ family: "discrete_policies", objective, variant: "same budget", figures },
+        label: `Discrete policies, ${suffix}`,
       }),
       kind: "discrete_policies",
       memberGrid: options.grid,
-      config: () => ppo({ max_steps: steps(PPO_STEPS / options.grid, options) }),
+      metrics,
+      config: each(options.grid),
     },
   ];
 }

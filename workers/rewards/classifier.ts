@@ -80,9 +80,10 @@ async function openPipeline(
   { name, threads }: { name: string; threads: number },
 ): Promise<TextClassificationPipeline> {
   const { subfolder, dtype } = graphOptions(await findModelFile(folder));
-  const { env, LogLevel, pipeline } = await import("@huggingface/transformers");
+  const { env, LogLevel, pipeline } = await importLibrary();
   env.logLevel = LogLevel.NONE; // a session prints nothing
   env.allowRemoteModels = false; // data/hub.ts downloads
+  env.allowLocalModels = true; // off in a Worker, which the library takes for a web page's
   env.useFSCache = false;
   env.useBrowserCache = false;
   try {
@@ -100,6 +101,23 @@ async function openPipeline(
         `open (${reason.split("\n")[0]})`,
       { cause: error },
     );
+  }
+}
+
+/**
+ * The library. In a Worker it takes `location`, whose origin is "null" there, for that of a web page,
+ * and fails on it while it is loaded: for so long there is none.
+ */
+async function importLibrary() {
+  const known = Object.getOwnPropertyDescriptor(globalThis, "location");
+  const hidden = known?.configurable && globalThis.location?.origin === "null";
+  if (hidden) {
+    Object.defineProperty(globalThis, "location", { value: undefined, configurable: true });
+  }
+  try {
+    return await import("@huggingface/transformers");
+  } finally {
+    if (hidden && known) Object.defineProperty(globalThis, "location", known);
   }
 }
 

@@ -2,7 +2,7 @@
 // them, in the order of the run's dimensions, each reward multiplied as reward_scale says. PPO and the
 // fronts' metric `reward` open theirs here. Kinds of source, each in a file of this folder:
 //   builtin       the built-in world's program
-//   a folder      of a reward model that `deno task train reward` stored; shares engine and frozen base
+//   a folder      of a reward model that `deno task train reward` stored; engine and frozen base are shared
 //   a folder      of an ONNX text-classification model, or its id on the hub
 import type { Engine } from "../../core/engine/mod.ts";
 import { InputError } from "../../core/errors.ts";
@@ -10,6 +10,7 @@ import type { HeldDecoder } from "../../core/models/held.ts";
 import { checkRewards, type RewardSource } from "../../core/rewards/reward_source.ts";
 import type { ChatTokenizer } from "../../core/text/tokenizer.ts";
 import type { SessionOptions } from "../protocol.ts";
+import { type Bases, createBases } from "./bases.ts";
 import { kindOf, type RewardKind } from "./kinds.ts";
 import { parseScale, sourcesByDimension } from "./spec.ts";
 
@@ -38,11 +39,13 @@ export interface RewardOptions {
   threads?: number;
 }
 
+/** The same for one source, with the base models that all of them share. */
+export interface SourceOptions extends RewardOptions {
+  bases: Bases;
+}
+
 /** Opens one source for the dimensions it is asked for. */
-export type OpenSource = (
-  source: string,
-  options: RewardOptions,
-) => Promise<RewardSource>;
+export type OpenSource = (source: string, options: SourceOptions) => Promise<RewardSource>;
 
 const openers: Record<RewardKind, () => Promise<OpenSource>> = {
   builtin: async () => {
@@ -63,15 +66,17 @@ export async function openRewards(spec: string, options: RewardOptions): Promise
   const { dimensions, scale: scaleText } = options;
   const named = sourcesByDimension(spec, dimensions);
   const scale = parseScale(scaleText, dimensions);
+  const bases = createBases(options);
   const opened: { name: string; source: RewardSource }[] = [];
   const dispose = async () => {
-    for (const { source } of opened) await source[Symbol.asyncDispose]();
+    for (const { source } of opened.splice(0)) await source[Symbol.asyncDispose]();
+    bases.dispose();
   };
   try {
     for (const name of new Set(named)) {
       const own = dimensions.filter((_, i) => named[i] === name);
       const open = await openers[await kindOf(name)]();
-      opened.push({ name, source: await open(name, { ...options, dimensions: own }) });
+      opened.push({ name, source: await open(name, { ...options, bases, dimensions: own }) });
     }
   } catch (error) {
     await dispose();

@@ -1,135 +1,91 @@
 // A reward model that `deno task train reward` stored: an adapter (or none) and a scalar head on a
-// base model. Where the policy runs on the same base, its engine and frozen weights are used; another
-// base of the same tokenizer is loaded beside them.
-import { adaptedMaps, disposeParameters, loadParameters } from "../../core/adapters/parameters.ts";
-import type { BlockParameters } from "../../core/adapters/parameters.ts";
+// base model, usually the one that the policy runs on.
 import * as tf from "@tensorflow/tfjs-core";
+import {
+  adaptedMaps,
+  type BlockParameters,
+  disposeParameters,
+  loadParameters,
+} from "../../core/adapters/parameters.ts";
 import { InputError } from "../../core/errors.ts";
 import { createScalarHead, SCORE_WEIGHT } from "../../core/models/scalar_head.ts";
 import { SCORE_BIAS } from "../../core/rewards/centre.ts";
-import { scoreResponses } from "../../core/reward_pass.ts";
 import type { RewardSource, ScoredResponse } from "../../core/rewards/reward_source.ts";
+import { type RewardParts, scoreResponses } from "../../core/reward_pass.ts";
 import { rowLengthFor, type Sequence } from "../../core/text/pack.ts";
 import { createTrunk } from "../../core/trunk.ts";
-import { openAdapter } from "../../data/store/adapter_files.ts";
-import type { AdapterConfig } from "../../data/store/adapter_config.ts";
-import { runOf } from "../front_settings.ts";
-import { loadBase } from "../machine.ts";
-import { checkBase, fromTensors, restoreAdapter } from "../stored_adapter.ts";
-import { requireDimensions, type RewardOptions, type SharedBase } from "./mod.ts";
+import { openAdapter, type StoredAdapter } from "../../data/store/adapter_files.ts";
+import { fromTensors, restoreAdapter } from "../stored_adapter.ts";
+import { requireDimensions, type SharedBase, type SourceOptions } from "./mod.ts";
 
 const MAX_TOKENS = 4096;
 
 /** Opens the reward model in `folder` for the dimensions asked for. Caller disposes. */
 export async function openStoredRewards(
   folder: string,
-  { dimensions, shared, options, maxTokens = MAX_TOKENS }: RewardOptions,
+  { dimensions, bases, options, maxTokens = MAX_TOKENS }: SourceOptions,
 ): Promise<RewardSource> {
   const stored = await openAdapter(folder, { format: "panacea-reward-model" });
-  const { config } = stored;
-  requireDimensions(config.dimensions, dimensions, folder);
-  const policy = await shared();
-  requireTokenizer(config, { tokenizer: policy.tokenizer, name: folder });
-  const values = fromTensors(stored.tensors);
-  const base = await baseOf(folder, { config, policy, options });
-  const { engine, decoder } = base;
-  const blocks: BlockParameters[] = [];
-  const dispose = () => {
-    disposeParameters(blocks);
-    base.dispose();
-    return Promise.resolve();
-  };
-  try {
-    const adapted = config.modules.length === 0 ? null : {
-      adapter: restoreAdapter(config),
-      objectives: 1,
-      parameters: loadParameters(
-        restoreAdapter(config),
-        adaptedMaps(decoder.config, config.target_modules),
-        values,
-      ),
-    };
-    blocks.push(...adapted?.parameters ?? []);
-    const weight = values.get(SCORE_WEIGHT);
-    const bias = values.get(SCORE_BIAS)?.values ?? new Float32Array(config.dimensions.length);
-    const width = decoder.config.width;
-    if (weight?.shape[0] !== config.dimensions.length || weight.shape[1] !== width) {
-      throw new InputError(
-        `Cannot use reward model ${folder}: expected a head of shape ` +
-          `[${config.dimensions.length}, ${width}], got [${weight?.shape ?? ""}]`,
+  const known = stored.config.dimensions;
+  requireDimensions(known, dimensions, folder);
+  const base = await bases.find(folder, stored.config);
+  const { parts, bias, held } = restore(folder, stored, base);
+  const columns = dimensions.map((name) => known.indexOf(name));
+  return {
+    dimensions,
+    async score(responses) {
+      if (responses.length === 0) return [];
+      const sequences = responses.map((response) => ended(response, base.tokenizer));
+      const scores = await scoreResponses(base.engine, parts, {
+        sequences,
+        rowLength: rowLengthFor(sequences),
+        maxTokens,
+        signal: options.signal,
+      });
+      return responses.map((_, n) =>
+        columns.map((i) => (scores[n * known.length + i] ?? NaN) + (bias[i] ?? 0))
       );
-    }
-    const score = {
-      maps: [],
-      names: [SCORE_WEIGHT],
-      tensors: [tf.tensor(weight.values, weight.shape)],
-    };
-    blocks.push(score);
-    const parts = {
-      trunk: createTrunk(engine, decoder, adapted),
+    },
+    [Symbol.asyncDispose]() {
+      disposeParameters(held);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** The model on `base`; `held` is what to dispose of it. */
+function restore(
+  folder: string,
+  { config, tensors }: StoredAdapter,
+  { engine, decoder }: SharedBase,
+): { parts: RewardParts; bias: Float32Array; held: BlockParameters[] } {
+  const values = fromTensors(tensors);
+  const weight = values.get(SCORE_WEIGHT);
+  const shape = [config.dimensions.length, decoder.config.width];
+  if (weight === undefined || `${weight.shape}` !== `${shape}`) {
+    throw new InputError(
+      `Cannot use reward model ${folder}: expected a head of shape [${shape.join(", ")}], got ` +
+        (weight === undefined ? "none" : `[${weight.shape.join(", ")}]`),
+    );
+  }
+  const adapter = config.modules.length === 0 ? null : restoreAdapter(config);
+  const parameters = adapter === null
+    ? []
+    : loadParameters(adapter, adaptedMaps(decoder.config, config.target_modules), values);
+  const score: BlockParameters = {
+    maps: [],
+    names: [SCORE_WEIGHT],
+    tensors: [tf.tensor(weight.values, weight.shape)],
+  };
+  return {
+    parts: {
+      trunk: createTrunk(engine, decoder, adapter && { adapter, objectives: 1, parameters }),
       head: createScalarHead(engine, decoder),
       score,
-    };
-    const columns = dimensions.map((name) => config.dimensions.indexOf(name));
-    return {
-      dimensions,
-      async score(responses) {
-        if (responses.length === 0) return [];
-        const sequences = responses.map((response) => ended(response, policy.tokenizer));
-        const scores = await scoreResponses(engine, parts, {
-          sequences,
-          rowLength: rowLengthFor(sequences),
-          maxTokens,
-          signal: options.signal,
-        });
-        const M = config.dimensions.length;
-        return responses.map((_, n) =>
-          columns.map((i) => (scores[n * M + i] ?? NaN) + (bias[i] ?? 0))
-        );
-      },
-      [Symbol.asyncDispose]: dispose,
-    };
-  } catch (error) {
-    await dispose();
-    throw error;
-  }
-}
-
-/** The base of the reward model: the policy's own, or another one loaded on its engine. */
-async function baseOf(
-  folder: string,
-  { config, policy, options }: {
-    config: AdapterConfig;
-    policy: SharedBase;
-    options: RewardOptions["options"];
-  },
-) {
-  const { engine } = policy;
-  if (config.base_fingerprint === policy.fingerprint) {
-    return { engine, decoder: policy.decoder, dispose: () => {} };
-  }
-  const revision = (await runOf(folder))?.revision ?? "main";
-  const base = await loadBase(engine, { model: config.base_model, revision }, options);
-  try {
-    checkBase(config, base, folder);
-  } catch (error) {
-    base.decoder.dispose();
-    throw error;
-  }
-  return { engine, decoder: base.decoder, dispose: () => base.decoder.dispose() };
-}
-
-/** Token ids mean the same to both only with one tokenizer and chat template. */
-function requireTokenizer(
-  { template_fingerprint: own }: AdapterConfig,
-  { tokenizer, name }: { tokenizer: { fingerprint: string }; name: string },
-): void {
-  if (own === tokenizer.fingerprint) return;
-  throw new InputError(
-    `Cannot use reward model ${name}: expected one trained with the policy's tokenizer and chat ` +
-      `template (sha256 ${tokenizer.fingerprint.slice(0, 12)}…), got another ` +
-      `(${own.slice(0, 12)}…)`,
-  );
+    },
+    bias: values.get(SCORE_BIAS)?.values ?? new Float32Array(config.dimensions.length),
+    held: [...parameters, score],
+  };
 }
 
 /** A response that was cut off is read as one that ends there: scores are learnt at end tokens. */

@@ -81,6 +81,23 @@ export const dpoFronts = methodsFigure("figure_5", {
   among: ["implicit_accuracy"],
 });
 
+/** Section 4.3, for RLHF. */
+export const sameComputeRlhf = methodsFigure("same_compute_rlhf", {
+  heading: "The same compute in all, RLHF",
+  title: "The same compute, RLHF",
+  caption: "Baselines whose members share the steps of Panacea's one run among them, instead of " +
+    "getting as many each.",
+  among: rewardMetrics,
+});
+
+/** Section 4.3, for DPO. */
+export const sameComputeDpo = methodsFigure("same_compute_dpo", {
+  heading: "The same compute in all, DPO",
+  title: "The same compute, DPO",
+  caption: "The same for DPO, by implicit accuracy.",
+  among: ["implicit_accuracy"],
+});
+
 /** Figure 7. */
 export const scalingFronts = methodsFigure("figure_7", {
   heading: "Figure 7: learned against fixed scaling",

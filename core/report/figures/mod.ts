@@ -11,6 +11,8 @@ import {
   dimensionFronts,
   dpoFronts,
   rlhfFronts,
+  sameComputeDpo,
+  sameComputeRlhf,
   scalingFronts,
 } from "./methods.ts";
 
@@ -25,6 +27,8 @@ export const figures: Record<FigureName, Figure> = {
   figure_6: answersAtEnds,
   figure_7: scalingFronts,
   figure_8: answersAlong,
+  same_compute_rlhf: sameComputeRlhf,
+  same_compute_dpo: sameComputeDpo,
   dimensions: dimensionFronts,
   ablations: ablationFronts,
   labellers,

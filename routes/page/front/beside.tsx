@@ -48,8 +48,9 @@ export function Beside({ details, name, report, beside, onChange }: Shown & {
   const alike = (valueOf(adapters.value) ?? []).filter(({ id, dimensions }) =>
     id !== details.id && dimensions.join() === details.dimensions.join()
   );
+  const grown = otherSteps(report, details.fronts).map((other) => other.report);
   const own = Object.entries(details.fronts).filter(([front, other]) =>
-    front !== name && comparable(other, report)
+    front !== name && comparable(other, report) && !grown.includes(other)
   );
   const choices = [
     ...alike.map(({ id }) => ({ value: otherName(id), text: id })),

@@ -77,8 +77,8 @@ export function frontTitle(name: string, report: FrontReport): string {
   if (step !== undefined) return `step ${step}`;
   if (!/^[0-9a-f]{32}$/.test(name)) return name;
   const own = stepOf(report);
-  const at = own === null ? "" : `step ${own}, `;
-  return `${at}${report.points.length} points, on request`;
+  const points = `${report.points.length} points`;
+  return own === null ? `${points}, on request` : `step ${own}, ${points}`;
 }
 
 /** Fronts of the same adapter that belong beside the main one without being asked for. */

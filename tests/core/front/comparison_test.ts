@@ -114,7 +114,7 @@ Deno.test("evolutionSvg() draws the steps of one adapter, the last one leading",
   assert.ok(svg.includes("Front of runs/a as it grew"));
   assert.ok(svg.includes(">step 3, λ: harmless to helpful<"));
   // The darker, the later.
-  assert.ok(svg.indexOf("#43308a") < svg.indexOf("#a9b4c2"));
+  assert.ok(svg.indexOf("#8a6a1f") < svg.indexOf("#d5c49a"));
 });
 
 Deno.test("distributionsSvg() draws a row for each λ and one for the model without adapter", () => {

@@ -83,7 +83,10 @@ const made: Made[] = [
   {
     ...{ name: "panacea_ppo_ls", label: "Panacea, RLHF, LS", family: "panacea", objective: "ppo" },
     ...plain,
-    figures: ["figure_3", "figure_4_left", "figure_4_right", "figure_6", "figure_8", "curves"],
+    figures: [
+      ...["figure_3", "figure_4_left", "figure_4_right", "figure_6", "figure_8"] as const,
+      ...["same_compute_rlhf", "curves"] as const,
+    ],
     ...{ reach: 0.94, metrics: [...rewards, "reward"], policies: 1 },
   },
   {
@@ -123,6 +126,7 @@ export function syntheticResults({ seeds = 3 } = {}): Results {
     version: 1,
     scale: "tiny",
     description: 'A reproduction that never ran, with <b>markup</b> & quotes " in its words.',
+    notes: ["What one has to know: 1 < 2."],
     date: "2026-11-23",
     dimensions: NAMES.slice(0, 2),
     settings: { model: "builtin", dataset: "builtin", seeds },

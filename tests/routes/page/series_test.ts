@@ -115,5 +115,5 @@ Deno.test("stored fronts have titles that people can read", () => {
     .map((name) => frontTitle(name, report(5)));
   assert.deepEqual(titles, ["end of training", "step 10", "5 points, on request", "baseline-soup"]);
   const digest = "0123456789abcdef0123456789abcdef";
-  assert.equal(frontTitle(digest, measured({ step: 20 })), "step 20, 3 points, on request");
+  assert.equal(frontTitle(digest, measured({ step: 20 })), "step 20, 3 points");
 });

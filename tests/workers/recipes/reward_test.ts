@@ -328,7 +328,12 @@ onEngines(
       );
       {
         await using source = await open(folder);
-        assert.ok(tf.memory().numTensors > held + 10, "the other base is held");
+        const added = tf.memory().numTensors - held;
+        assert.ok(added > 10, "the other base is held");
+        // A second reward model on it brings its head alone.
+        const two = await open(`helpful=${folder},harmless=${await variant("twin", {})}`);
+        assert.equal(tf.memory().numTensors, held + 2 * added + 1);
+        await two[Symbol.asyncDispose]();
         assert.equal((await source.score(answers(base, 1))).length, 6);
       }
       assert.equal(tf.memory().numTensors, held, "the other base is freed");
