@@ -106,6 +106,7 @@ Deno.test("a second SIGTERM ends the server within a second", async () => {
       event.type === "progress" && event.what === "Reference on training pairs" &&
       event.done === event.total,
   );
+  await new Promise((resolve) => setTimeout(resolve, 500)); // into the first step
   server.kill("SIGTERM");
   // The first signal counts as one for a second: `deno task` passes Ctrl-C on beside the terminal.
   await new Promise((resolve) => setTimeout(resolve, 1300));

@@ -249,7 +249,14 @@ async function seeAnswer(page: Page, address: string, text: string): Promise<voi
   await page.locator(".front-panel").waitFor();
   await page.locator(".answer .remark").waitFor();
   assert.equal(await page.locator(".answer .text").textContent(), text);
-  for (const folded of ["Use it from a program", "points as a table", "Put another front"]) {
+  for (
+    const folded of [
+      "Use it from a program",
+      "points as a table",
+      "Put other fronts",
+      "Measure it another way",
+    ]
+  ) {
     await page.getByText(folded).click();
   }
   await settle(page);
