@@ -266,9 +266,16 @@ function query(parameters: Record<string, string>): string {
   return new URLSearchParams(parameters).toString();
 }
 
-/** Until the browser has nothing left to do: events of elements have been told by then. */
+/**
+ * Until the browser has nothing left to do, or two seconds: events of elements have been told by then.
+ * A text may lead the page away, and an answer about the page before may then never come.
+ */
 async function settle(page: Page): Promise<void> {
-  await page.evaluate(
+  const idle = page.evaluate(
     "new Promise((done) => requestAnimationFrame(() => requestIdleCallback(() => setTimeout(done))))",
-  ).catch(() => {}); // a text may have led the page away
+  ).catch(() => {});
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => timer = setTimeout(resolve, 2000));
+  await Promise.race([idle, late]);
+  clearTimeout(timer);
 }
