@@ -9,7 +9,9 @@ import { whyMissing } from "../../engines.ts";
 import { assertNear } from "../../near.ts";
 
 const python = Deno.env.get("PANACEA_PEERS");
-const missing = python === undefined ? "PANACEA_PEERS is not set" : whyMissing("tensorflow");
+const missing = await hasTransformers()
+  ? whyMissing("tensorflow")
+  : "PANACEA_PEERS names no Python with torch and transformers";
 
 for (const tuning of ["full", "adapter"] as const) {
   Deno.test({
@@ -66,4 +68,14 @@ async function losses(folder: string, rows: unknown[]): Promise<number[][]> {
   await writer.close();
   const { stdout } = await child.output();
   return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+async function hasTransformers(): Promise<boolean> {
+  if (!python) return false;
+  const probe = new Deno.Command(python, {
+    args: ["-c", "import torch, transformers"],
+    stdout: "null",
+    stderr: "null",
+  });
+  return await probe.output().then(({ success }) => success, () => false);
 }
