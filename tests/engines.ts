@@ -36,15 +36,46 @@ export function eachEngine(
   options: { engines?: EngineName[]; dtype?: HeldType; threads?: number } = {},
 ): void {
   const { engines: names = Object.keys(engines) as EngineName[] } = options;
+  eachEngineName(
+    name,
+    (engineName, t) => withEngine(engineName, options, (engine) => countingTensors(engine, fn, t)),
+    names,
+  );
+}
+
+/** Registers a test on engines by their name, for what opens its engine itself. */
+export function eachEngineName(
+  name: string,
+  fn: (engine: EngineName, t: Deno.TestContext) => Promise<void>,
+  names: EngineName[] = ["tensorflow", "wasm"],
+): void {
   for (const engineName of names) {
     const reason = whyMissing(engineName);
     Deno.test({
       name: `${name} [${engineName}]${reason === null ? "" : `: skipped, ${reason}`}`,
       ignore: reason !== null,
       sanitizeResources: false, // an open library stays with its process
-      fn: (t) => withEngine(engineName, options, (engine) => countingTensors(engine, fn, t)),
+      fn: (t) => fn(engineName, t),
     });
   }
+}
+
+/** The same in a folder of its own; fails where tfjs holds more tensors after it. */
+export function eachEngineInFolder(
+  name: string,
+  fn: (folder: string, engine: EngineName) => Promise<void>,
+  names?: EngineName[],
+): void {
+  eachEngineName(name, async (engine) => {
+    const folder = await Deno.makeTempDir();
+    const before = tf.engine().state.numTensors;
+    try {
+      await fn(folder, engine);
+      assert.equal(tf.engine().state.numTensors, before, "tensors are left");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }, names);
 }
 
 /** Opens an engine, hands it to `fn`, and disposes it whatever happens. */

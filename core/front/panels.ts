@@ -4,6 +4,7 @@ import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { domain, type Pair, within } from "./axes.ts";
 import { placeLabels } from "./labels.ts";
+import { labelMarks, referenceMark } from "./marks.ts";
 import { dimensionColour, INK, mixedColour, MUTED } from "./palette.ts";
 import { type FrontReport, metrics } from "./report.ts";
 import type { Shape } from "./shapes.ts";
@@ -105,22 +106,8 @@ export function pairPanel(
       ...line(points, { stroke: "#9aa5b1", strokeWidth: 1.2 }),
       Plot.dot(points, { ...at, fill: "colour", stroke: "white", r: 5.5 }),
       Plot.dot(initial, { ...at, symbol: "plus", stroke: INK, strokeWidth: 2, r: 5 }),
-      ...(referenceShown
-        ? [Plot.dot([reference], { ...at, symbol: "times", stroke: INK, r: 5 })]
-        : []),
-      ...labels.map(({ anchor, dx, dy, ...label }) =>
-        Plot.text([label], {
-          ...at,
-          text: "text",
-          fill: "colour",
-          fontWeight: "bold",
-          textAnchor: anchor,
-          dx,
-          dy,
-          stroke: "white",
-          strokeWidth: 4,
-        })
-      ),
+      ...(referenceShown ? [referenceMark(reference)] : []),
+      ...labelMarks(labels),
     ],
   });
   return { svg, referenceShown };

@@ -21,7 +21,7 @@ import { connect } from "../../workers/rpc.ts";
 import { openShards } from "../../workers/shards.ts";
 import { openLine, startThread } from "../../workers/thread.ts";
 import { runTraining } from "../../workers/training.ts";
-import { type EngineName, whyMissing } from "../engines.ts";
+import { eachEngineName, type EngineName, whyMissing } from "../engines.ts";
 import { assertNear } from "../near.ts";
 
 const libtensorflow = await findLibtensorflow({
@@ -52,23 +52,6 @@ function optionsOf(onEvent: (event: SessionEvent) => void = () => {}): SessionOp
 
 /** The faster engine that this machine has. */
 const fastest: EngineName = whyMissing("tensorflow") === null ? "tensorflow" : "wasm";
-
-/** Registers a test on every engine of this machine, or on some. */
-function eachEngine(
-  name: string,
-  fn: (engine: EngineName) => Promise<void>,
-  engines: EngineName[] = ["tensorflow", "wasm"],
-): void {
-  for (const engine of engines) {
-    const reason = whyMissing(engine);
-    Deno.test({
-      name: `${name} [${engine}]${reason === null ? "" : `: skipped, ${reason}`}`,
-      ignore: reason !== null,
-      sanitizeResources: false, // an open library stays with its process
-      fn: () => fn(engine),
-    });
-  }
-}
 
 async function inFolder<T>(fn: (folder: string) => Promise<T>): Promise<T> {
   const parent = await Deno.makeTempDir();
@@ -198,27 +181,30 @@ async function batchOn(shards: number, engine: EngineName) {
   return result;
 }
 
-eachEngine("a batch on 2 and 4 shards has the gradients of one thread to 1e-6", async (engine) => {
-  const one = await batchOn(1, engine);
-  for (const shards of [2, 4]) {
-    const dealt = await batchOn(shards, engine);
-    for (const key of ["logProbs", "scores", "reference"] as const) {
-      assertNear(dealt[key], one[key], { tolerance: 2e-6, what: key });
+eachEngineName(
+  "a batch on 2 and 4 shards has the gradients of one thread to 1e-6",
+  async (engine) => {
+    const one = await batchOn(1, engine);
+    for (const shards of [2, 4]) {
+      const dealt = await batchOn(shards, engine);
+      for (const key of ["logProbs", "scores", "reference"] as const) {
+        assertNear(dealt[key], one[key], { tolerance: 2e-6, what: key });
+      }
+      const square = { difference: 0, size: 0 };
+      for (const [i, { name, shape, values }] of one.gradients.entries()) {
+        const found = dealt.gradients[i];
+        assert.deepEqual([found?.name, found?.shape], [name, shape]);
+        values.forEach((value, k) => {
+          square.size += value ** 2;
+          square.difference += (value - (found?.values[k] ?? NaN)) ** 2;
+        });
+      }
+      assert(square.size > 0);
+      const relative = Math.sqrt(square.difference / square.size);
+      assert(relative <= 1e-6, `${shards} shards: gradients differ by ${relative}`);
     }
-    const square = { difference: 0, size: 0 };
-    for (const [i, { name, shape, values }] of one.gradients.entries()) {
-      const found = dealt.gradients[i];
-      assert.deepEqual([found?.name, found?.shape], [name, shape]);
-      values.forEach((value, k) => {
-        square.size += value ** 2;
-        square.difference += (value - (found?.values[k] ?? NaN)) ** 2;
-      });
-    }
-    assert(square.size > 0);
-    const relative = Math.sqrt(square.difference / square.size);
-    assert(relative <= 1e-6, `${shards} shards: gradients differ by ${relative}`);
-  }
-});
+  },
+);
 
 /**
  * The preset's rate is for batches of 16: with 4 the run is chaotic at it, and rounding grows two
@@ -241,26 +227,30 @@ const variants: Record<string, { changes: Partial<RunConfig>; engines?: EngineNa
 };
 
 for (const [what, { changes, engines }] of Object.entries(variants)) {
-  eachEngine(`20 steps on 2 and 4 shards lose what one thread does (${what})`, async (engine) => {
-    const run = (shards: number) =>
-      inFolder((folder) =>
-        trainIn(folder, { engine, shards, learning_rate, ...changes }, { until: 20 })
-      );
-    const one = await run(1);
-    assert.equal(one.metrics.length, 20);
-    assert(Math.abs((one.metrics.at(-1)?.loss ?? NaN) - Math.LN2) > 1e-3, "nothing was learnt");
-    for (const shards of [2, 4]) {
-      const { metrics } = await run(shards);
-      assert.equal(metrics.length, 20);
-      for (const [i, row] of metrics.entries()) {
-        for (const key of ["loss", "loss/helpful", "loss/harmless", "learning_rate", "tokens"]) {
-          const what = `${key} of step ${i + 1} on ${shards} shards`;
-          const [found, wanted] = [row[key] ?? NaN, one.metrics[i]?.[key] ?? NaN];
-          assertNear([found], [wanted], { tolerance: 1e-4, what });
+  eachEngineName(
+    `20 steps on 2 and 4 shards lose what one thread does (${what})`,
+    async (engine) => {
+      const run = (shards: number) =>
+        inFolder((folder) =>
+          trainIn(folder, { engine, shards, learning_rate, ...changes }, { until: 20 })
+        );
+      const one = await run(1);
+      assert.equal(one.metrics.length, 20);
+      assert(Math.abs((one.metrics.at(-1)?.loss ?? NaN) - Math.LN2) > 1e-3, "nothing was learnt");
+      for (const shards of [2, 4]) {
+        const { metrics } = await run(shards);
+        assert.equal(metrics.length, 20);
+        for (const [i, row] of metrics.entries()) {
+          for (const key of ["loss", "loss/helpful", "loss/harmless", "learning_rate", "tokens"]) {
+            const what = `${key} of step ${i + 1} on ${shards} shards`;
+            const [found, wanted] = [row[key] ?? NaN, one.metrics[i]?.[key] ?? NaN];
+            assertNear([found], [wanted], { tolerance: 1e-4, what });
+          }
         }
       }
-    }
-  }, engines);
+    },
+    engines,
+  );
 }
 
 /** Call at which shard 2 breaks, and the seconds of silence that it takes to notice. */
@@ -333,7 +323,7 @@ Deno.test("shards hold no more tensors from step to step, and end with the run",
   await until(() => startedSince(before.workers).length === 0, "its shards still run");
 });
 
-eachEngine("wrong input and Ctrl-C while shards open stay what they are", async (engine) => {
+eachEngineName("wrong input and Ctrl-C while shards open stay what they are", async (engine) => {
   const before = workerThreads();
   const controller = new AbortController();
   const stopped = openShards(configOf({ engine, shards: 3 }), {
@@ -395,7 +385,7 @@ async function trainAsJob(
   return items;
 }
 
-eachEngine(
+eachEngineName(
   "a job's Worker has shards with its own permissions, which end with it",
   async (engine) => {
     await inFolder(async (folder) => {

@@ -15,6 +15,7 @@ import {
   runName,
   type Study,
 } from "./plan.ts";
+import { dpoStudies, type Make, rewardModel } from "./studies.ts";
 
 /** Alpaca-7B: LLaMA-7B's shape with one more token. */
 export const alpaca7b: DecoderConfig = {
@@ -74,7 +75,7 @@ export function realOutline(options: PlanOptions): Outline {
     description: "The paper's own sizes: Alpaca-7B on BeaverTails with the settings of appendix D.",
     notes: [],
     dimensions: ["helpful", "harmless"],
-    studies: [...ppoStudies(ppo, options), ...dpoStudies(dpo)],
+    studies: [...ppoStudies(ppo, options), ...dpoStudies(dpo), ...scalingStudies(dpo)],
     helpers: [{
       method: rewardModel,
       config: () => settings("paper", { objective: "reward", adapter: "lora" }),
@@ -84,15 +85,6 @@ export function realOutline(options: PlanOptions): Outline {
     prompts: ["What are different ways that a car can be stolen?"],
   };
 }
-
-type Make = (changes?: Partial<RunConfig>) => RunConfig;
-
-const rewardModel = methodOf({
-  family: "reward_model",
-  objective: "reward",
-  label: "Reward model",
-  figures: [],
-});
 
 const panaceaPpo = methodOf({
   family: "panacea",
@@ -132,47 +124,16 @@ function ppoStudies(ppo: Make, { grid }: PlanOptions): Study[] {
   ];
 }
 
-function dpoStudies(dpo: Make): Study[] {
-  const figures: FigureName[] = ["figure_5"];
-  return [
-    {
-      method: methodOf({
-        family: "panacea",
-        objective: "dpo",
-        label: "Panacea LS (DPO)",
-        figures: [...figures, "figure_7"],
-      }),
-      config: () => dpo(),
-    },
-    {
-      method: methodOf({
-        family: "panacea",
-        objective: "dpo",
-        aggregation: "tche",
-        label: "Panacea Tche (DPO)",
-        figures,
-      }),
-      config: () => dpo({ aggregation: "tche" }),
-    },
-    {
-      method: methodOf({
-        family: "rewarded_soups",
-        objective: "dpo",
-        label: "Rewarded Soups (DPO)",
-        figures,
-      }),
-      kind: "rewarded_soups",
-      config: () => dpo(),
-    },
-    ...FACTORS.map((factor): Study => ({
-      method: methodOf({
-        family: "panacea",
-        objective: "dpo",
-        variant: `scaling ${factor}`,
-        label: `factor ${factor}`,
-        figures: ["figure_7"],
-      }),
-      config: () => dpo({ lora_scaling_factor: factor }),
-    })),
-  ];
+/** Fixed factors before λ in place of the learned one (figure 7). */
+function scalingStudies(dpo: Make): Study[] {
+  return FACTORS.map((factor): Study => ({
+    method: methodOf({
+      family: "panacea",
+      objective: "dpo",
+      variant: `scaling ${factor}`,
+      label: `factor ${factor}`,
+      figures: ["figure_7"],
+    }),
+    config: () => dpo({ lora_scaling_factor: factor }),
+  }));
 }

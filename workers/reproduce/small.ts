@@ -2,7 +2,6 @@
 // models trained on the same files: an evening on two cores for SmolLM2-135M-Instruct and HH.
 import type { RunConfig } from "../../core/config.ts";
 import { InputError } from "../../core/errors.ts";
-import type { FigureName } from "../../core/report/figure_names.ts";
 import { parseSpec } from "../../data/datasets/spec.ts";
 import { completeSettings } from "../run_settings.ts";
 import {
@@ -15,6 +14,7 @@ import {
   steps,
   type Study,
 } from "./plan.ts";
+import { dpoStudies, type Make, panaceaPpo, rewardModel } from "./studies.ts";
 
 const DPO_STEPS = 100;
 const REWARD_STEPS = 150;
@@ -82,7 +82,7 @@ export function smallOutline(options: PlanOptions): Outline {
       "pairs, reward models on the same pairs, and a short PPO with them.",
     notes: [],
     dimensions,
-    studies: [...dpoStudies(parts), ...ppoStudies(parts), ...ablations(parts)],
+    studies: [...dpoStudies(parts.dpo), ...ppoStudies(parts), ...ablations(parts)],
     helpers: [{
       method: rewardModel,
       config: () =>
@@ -104,69 +104,10 @@ export function smallOutline(options: PlanOptions): Outline {
   };
 }
 
-type Make = (changes?: Partial<RunConfig>) => RunConfig;
-
 interface Parts {
   options: PlanOptions;
   dpo: Make;
   ppo: Make;
-}
-
-const rewardModel = methodOf({
-  family: "reward_model",
-  objective: "reward",
-  label: "Reward model",
-  figures: [],
-});
-
-const panaceaPpo = methodOf({
-  family: "panacea",
-  objective: "ppo",
-  label: "Panacea LS (RLHF)",
-  figures: [
-    "figure_3",
-    "figure_4_left",
-    "figure_4_right",
-    "figure_6",
-    "figure_8",
-    "same_compute_rlhf",
-    "curves",
-  ],
-});
-
-function dpoStudies({ dpo }: Parts): Study[] {
-  const figures: FigureName[] = ["figure_5"];
-  return [
-    {
-      method: methodOf({
-        family: "panacea",
-        objective: "dpo",
-        label: "Panacea LS (DPO)",
-        figures: [...figures, "figure_7"],
-      }),
-      config: () => dpo(),
-    },
-    {
-      method: methodOf({
-        family: "panacea",
-        objective: "dpo",
-        aggregation: "tche",
-        label: "Panacea Tche (DPO)",
-        figures,
-      }),
-      config: () => dpo({ aggregation: "tche" }),
-    },
-    {
-      method: methodOf({
-        family: "rewarded_soups",
-        objective: "dpo",
-        label: "Rewarded Soups (DPO)",
-        figures,
-      }),
-      kind: "rewarded_soups",
-      config: () => dpo(),
-    },
-  ];
 }
 
 function ppoStudies({ ppo, options }: Parts): Study[] {

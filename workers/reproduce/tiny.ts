@@ -5,6 +5,7 @@ import type { FigureName } from "../../core/report/figure_names.ts";
 import type { Method, Mixture } from "../../core/report/results.ts";
 import { completeSettings } from "../run_settings.ts";
 import { methodOf, type Outline, type PlanOptions, steps, type Study } from "./plan.ts";
+import { type Make, panaceaPpo } from "./studies.ts";
 
 /** Fixed factors of figure 7, from 1 to 1e-5 as in the paper. */
 const FACTORS = [1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5];
@@ -70,8 +71,6 @@ export function tinyOutline(options: PlanOptions): Outline {
   };
 }
 
-type Make = (changes?: Partial<RunConfig>) => RunConfig;
-
 /** Settings of an objective in the built-in world, and the steps that its preset trains. */
 interface Objective {
   make: Make;
@@ -83,21 +82,6 @@ function objectiveOf(objective: "dpo" | "ppo", options: PlanOptions): Objective 
   const own = steps(preset.max_steps, options);
   return { steps: own, make: (changes = {}) => ({ ...preset, max_steps: own, ...changes }) };
 }
-
-const panaceaPpo = methodOf({
-  family: "panacea",
-  objective: "ppo",
-  label: "Panacea LS (RLHF)",
-  figures: [
-    "figure_3",
-    "figure_4_left",
-    "figure_4_right",
-    "figure_6",
-    "figure_8",
-    "same_compute_rlhf",
-    "curves",
-  ],
-});
 
 function dpoStudies({ make, steps: whole }: Objective, options: PlanOptions): Study[] {
   const figures: FigureName[] = ["figure_5"];

@@ -3,6 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import { domain, type Pair, pairsOf, within } from "../../front/axes.ts";
 import { placeLabels } from "../../front/labels.ts";
+import { labelMarks, referenceMark } from "../../front/marks.ts";
 import { dimensionColour, INK, mixedColour, MUTED } from "../../front/palette.ts";
 import { plot } from "../../front/panels.ts";
 import { type Shape, shapePath } from "../../front/shapes.ts";
@@ -132,22 +133,8 @@ function pairPanel(
           r: mark.r,
         })
       ),
-      ...(referenceShown
-        ? [Plot.dot([reference], { ...at, symbol: "times", stroke: INK, r: 5 })]
-        : []),
-      ...names.map(({ anchor, dx, dy, ...label }) =>
-        Plot.text([label], {
-          ...at,
-          text: "text",
-          fill: "colour",
-          fontWeight: "bold",
-          textAnchor: anchor,
-          dx,
-          dy,
-          stroke: "white",
-          strokeWidth: 4,
-        })
-      ),
+      ...(referenceShown ? [referenceMark(reference)] : []),
+      ...labelMarks(names),
     ],
   });
   return { svg, referenceShown };

@@ -17,7 +17,7 @@ import type { SessionOptions, TrainReport } from "../../../workers/protocol.ts";
 import { rewardFingerprint } from "../../../workers/rewards/fingerprint.ts";
 import { openRewards, type SharedBase } from "../../../workers/rewards/mod.ts";
 import { runTraining } from "../../../workers/training.ts";
-import { type EngineName, whyMissing } from "../../engines.ts";
+import { eachEngineInFolder, type EngineName, whyMissing } from "../../engines.ts";
 import { assertNear } from "../../near.ts";
 
 const dimensions = ["helpful", "harmless"];
@@ -46,30 +46,13 @@ function train(output_dir: string, changes: Partial<RunConfig>): Promise<TrainRe
   return runTraining(configOf(output_dir, changes), quiet);
 }
 
-/** A test on engines, in a folder of its own, that leaves no tensor behind. */
+/** A test on engines, given where its run may lie, that leaves no tensor behind. */
 function onEngines(
   name: string,
   fn: (folder: string, engine: EngineName) => Promise<void>,
-  engines: EngineName[] = ["tensorflow", "wasm"],
+  engines?: EngineName[],
 ): void {
-  for (const engine of engines) {
-    const reason = whyMissing(engine);
-    Deno.test({
-      name: `${name} [${engine}]${reason === null ? "" : `: skipped, ${reason}`}`,
-      ignore: reason !== null,
-      sanitizeResources: false, // an open library stays with its process
-      async fn() {
-        const folder = await Deno.makeTempDir();
-        const before = tf.engine().state.numTensors;
-        try {
-          await fn(join(folder, "rewards"), engine);
-          assert.equal(tf.engine().state.numTensors, before, "tensors are left");
-        } finally {
-          await Deno.remove(folder, { recursive: true });
-        }
-      },
-    });
-  }
+  eachEngineInFolder(name, (folder, engine) => fn(join(folder, "rewards"), engine), engines);
 }
 
 /** The engine that most tests here are content with. */

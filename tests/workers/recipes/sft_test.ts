@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
 import { presets, RunConfig } from "../../../core/config.ts";
 import { HeldOutReport } from "../../../core/held_out.ts";
 import { BuiltinModel } from "../../../data/builtin/mod.ts";
@@ -10,7 +9,7 @@ import { readReport } from "../../../data/store/fronts.ts";
 import { readFolderVerified } from "../../../data/store/manifest.ts";
 import type { SessionEvent, TrainReport } from "../../../workers/protocol.ts";
 import { runTraining } from "../../../workers/training.ts";
-import { type EngineName, whyMissing } from "../../engines.ts";
+import { eachEngineInFolder } from "../../engines.ts";
 
 const small: Partial<RunConfig> = {
   ...presets.builtin_sft?.values,
@@ -43,32 +42,6 @@ async function train(
   return { report, notices };
 }
 
-/** A test on every engine, in a folder of its own, that leaves no tensor behind. */
-function onEngines(
-  name: string,
-  fn: (folder: string, engine: EngineName) => Promise<void>,
-  engines: EngineName[] = ["tensorflow", "wasm"],
-): void {
-  for (const engine of engines) {
-    const reason = whyMissing(engine);
-    Deno.test({
-      name: `${name} [${engine}]${reason === null ? "" : `: skipped, ${reason}`}`,
-      ignore: reason !== null,
-      sanitizeResources: false, // an open library stays with its process
-      async fn() {
-        const folder = await Deno.makeTempDir();
-        const before = tf.engine().state.numTensors;
-        try {
-          await fn(folder, engine);
-          assert.equal(tf.engine().state.numTensors, before, "tensors are left");
-        } finally {
-          await Deno.remove(folder, { recursive: true });
-        }
-      },
-    });
-  }
-}
-
 /** Rows of a data file in `folder`; its path. */
 async function writeRows(folder: string, rows: unknown[]): Promise<string> {
   const path = join(folder, "rows.jsonl");
@@ -79,7 +52,7 @@ async function writeRows(folder: string, rows: unknown[]): Promise<string> {
 const heldOutOf = (run: string) => readReport(run, "held_out", HeldOutReport);
 
 for (const tuning of ["full", "adapter"] as const) {
-  onEngines(
+  eachEngineInFolder(
     `sft (${tuning}) lowers the held-out loss; its model folder has that loss`,
     async (folder, engine) => {
       // Answers of one kind alone: the base gives each of its answers a twelfth.
@@ -112,7 +85,7 @@ for (const tuning of ["full", "adapter"] as const) {
   );
 }
 
-onEngines(
+eachEngineInFolder(
   "sft (full) ends without an adapter, sft (adapter) with one that chat can use",
   async (folder, engine) => {
     const [full, adapter] = ["full", "adapter"].map((name) => join(folder, name)) as [
@@ -131,7 +104,7 @@ onEngines(
   ["tensorflow"],
 );
 
-onEngines("a bfloat16 run stores its merged model in bfloat16", async (folder, engine) => {
+eachEngineInFolder("a bfloat16 run stores its merged model in bfloat16", async (folder, engine) => {
   await train(folder, { engine, tuning: "adapter", dtype: "bfloat16" });
   const json = JSON.parse(await Deno.readTextFile(join(folder, "model", "config.json")));
   assert.equal(json.torch_dtype, "bfloat16");
@@ -147,32 +120,36 @@ onEngines("a bfloat16 run stores its merged model in bfloat16", async (folder, e
   made.close();
 }, ["tensorflow"]);
 
-onEngines("several answers of a dialogue are learned, and only they", async (folder, engine) => {
-  const user = (content: string) => ({ role: "user", content });
-  const assistant = (content: string) => ({ role: "assistant", content });
-  const answers = ["Please ask a baker.", "Heat the oven."];
-  const rows = Array.from({ length: 20 }, (_, i) => ({
-    messages: [
-      user(`How do I bake bread? ${i}`),
-      assistant(answers[0] ?? ""),
-      user("And then?"),
-      assistant(answers[1] ?? ""),
-    ],
-  }));
-  const dataset = await writeRows(folder, rows);
-  const run = join(folder, "run");
-  const { report } = await train(run, { engine, dataset, max_steps: 1 });
-  const { data } = report.heldOut ?? { data: undefined };
-  assert.equal(data?.tokens.length, 2); // a tenth of 20 dialogues, each one sequence
-  const opened = await openModel(BuiltinModel.folder);
-  opened.close();
-  const { createTokenizer } = await import("../../../core/text/tokenizer.ts");
-  const { encode } = createTokenizer(opened.text, opened.config);
-  const learned = answers.reduce((sum, answer) => sum + encode(answer).length + 1, 0);
-  assert.deepEqual(data?.tokens, [learned, learned]);
-}, ["tensorflow"]);
+eachEngineInFolder(
+  "several answers of a dialogue are learned, and only they",
+  async (folder, engine) => {
+    const user = (content: string) => ({ role: "user", content });
+    const assistant = (content: string) => ({ role: "assistant", content });
+    const answers = ["Please ask a baker.", "Heat the oven."];
+    const rows = Array.from({ length: 20 }, (_, i) => ({
+      messages: [
+        user(`How do I bake bread? ${i}`),
+        assistant(answers[0] ?? ""),
+        user("And then?"),
+        assistant(answers[1] ?? ""),
+      ],
+    }));
+    const dataset = await writeRows(folder, rows);
+    const run = join(folder, "run");
+    const { report } = await train(run, { engine, dataset, max_steps: 1 });
+    const { data } = report.heldOut ?? { data: undefined };
+    assert.equal(data?.tokens.length, 2); // a tenth of 20 dialogues, each one sequence
+    const opened = await openModel(BuiltinModel.folder);
+    opened.close();
+    const { createTokenizer } = await import("../../../core/text/tokenizer.ts");
+    const { encode } = createTokenizer(opened.text, opened.config);
+    const learned = answers.reduce((sum, answer) => sum + encode(answer).length + 1, 0);
+    assert.deepEqual(data?.tokens, [learned, learned]);
+  },
+  ["tensorflow"],
+);
 
-onEngines(
+eachEngineInFolder(
   "a base without a chat template learns Alpaca's, and its model folder has it",
   async (folder, engine) => {
     const base = join(folder, "base");
@@ -202,7 +179,7 @@ onEngines(
   ["tensorflow"],
 );
 
-onEngines(
+eachEngineInFolder(
   "a stopped run keeps its step and goes on; the report has each step once",
   async (folder, engine) => {
     const settings = { engine, max_steps: 6, eval_steps: 2 };
@@ -230,13 +207,17 @@ onEngines(
   ["tensorflow"],
 );
 
-onEngines("an adapter on two shards learns what it learns on one", async (folder, engine) => {
-  const settings = { engine, tuning: "adapter" as const, per_device_train_batch_size: 8 };
-  const one = await train(join(folder, "one"), settings);
-  const two = await train(join(folder, "two"), { ...settings, shards: 2 });
-  const [a, b] = [one, two].map(({ report }) => report.heldOut?.points.at(-1)?.loss ?? NaN);
-  assert.ok(Math.abs((a ?? NaN) - (b ?? NaN)) < 1e-5, `${a} ≠ ${b}`);
-}, ["tensorflow"]);
+eachEngineInFolder(
+  "an adapter on two shards learns what it learns on one",
+  async (folder, engine) => {
+    const settings = { engine, tuning: "adapter" as const, per_device_train_batch_size: 8 };
+    const one = await train(join(folder, "one"), settings);
+    const two = await train(join(folder, "two"), { ...settings, shards: 2 });
+    const [a, b] = [one, two].map(({ report }) => report.heldOut?.points.at(-1)?.loss ?? NaN);
+    assert.ok(Math.abs((a ?? NaN) - (b ?? NaN)) < 1e-5, `${a} ≠ ${b}`);
+  },
+  ["tensorflow"],
+);
 
 Deno.test("sft refuses what it has not, before anything is written", async () => {
   const folder = await Deno.makeTempDir();
@@ -260,7 +241,7 @@ Deno.test("sft refuses what it has not, before anything is written", async () =>
   await Deno.remove(folder, { recursive: true });
 });
 
-onEngines(
+eachEngineInFolder(
   "sft refuses dialogues that are all too long, and rows that changed since",
   async (folder, engine) => {
     const run = join(folder, "run");
