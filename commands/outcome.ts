@@ -33,7 +33,7 @@ export const exitCodeHelp = `Exit codes:
   2    a flag, setting or input file that cannot be used
   3    the run folder is held by another process
   4    a damaged file
-  5    training diverged: a value that is not finite
+  5    training diverged: a value that is not finite, or PPO that went astray
   6    a write failed: disk full, no permission
   7    a shard of the training was lost: saved, the same command goes on
   130  stopped by Ctrl-C, checkpoint saved (a second Ctrl-C leaves at once)

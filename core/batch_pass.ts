@@ -5,7 +5,7 @@ import { addGradients } from "./gradients.ts";
 import type { Policy } from "./policy.ts";
 import { type Pack, packSequences, type Sequence } from "./text/pack.ts";
 import type { TokenTrace } from "./token_pass.ts";
-import type { BlockGradients } from "./trunk.ts";
+import type { BlockGradients } from "./block_stack.ts";
 
 /**
  * The trained model as train.ts asks it: K numbers for each sequence. Parameters are read at each

@@ -230,7 +230,15 @@ export const presets: Record<string, { description: string; values: Partial<RunC
       output_dir: "runs/builtin-rlhf",
       objective: "ppo",
       reward_model: "builtin",
-      max_steps: 200,
+      kl_coef: 0.05,
+      lam: 1,
+      max_new_tokens: 32,
+      rollout_batch_size: 256, // gradients of fewer answers are mostly noise
+      per_device_train_batch_size: 32,
+      lr_scheduler_type: "linear",
+      critic_learning_rate: 1e-3,
+      vertex_share: 0,
+      max_steps: 120,
     },
   },
   paper: {
@@ -279,6 +287,10 @@ export const presets: Record<string, { description: string; values: Partial<RunC
       cliprange_value: 5,
       reward_clip: 50,
       reward_scale: "harmless=5",
+      // The table names neither of these, nor any whitening: as in Safe-RLHF, which it follows.
+      gamma: 1,
+      lam: 0.95,
+      whiten_advantages: false,
       ptx_coef: 16,
       num_train_epochs: 2,
       num_ppo_epochs: 1, // update_iters
@@ -318,7 +330,7 @@ function builtin(): Partial<RunConfig> {
     per_device_train_batch_size: 16,
     beta: 0.5,
     rpo_alpha: 0.007,
-    learning_rate: 5e-3,
+    learning_rate: 2e-3,
     adam_beta2: 0.99,
     weight_decay: 0,
     vertex_share: 0.2,

@@ -2,7 +2,7 @@
 // every preference. The policy's frozen base with an adapter of the critic's own, which sees λ as the
 // policy's does, and a head that gives one number for each dimension and one for what λ does not
 // weigh (the KL penalty): V = v₀ + Σ_i λ_i·v_i, as an aggregated reward is nearly linear in λ.
-// Beside policy.ts; core/rlhf.ts trains both.
+// Beside policy.ts; core/rlhf/rlhf.ts trains both.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Adapter } from "./adapters/adapter.ts";
 import {

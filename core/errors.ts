@@ -16,9 +16,25 @@ export class CorruptFileError extends Error {
   override name = "CorruptFileError";
 }
 
-/** Training produced a value that is not finite. Exit code 5. */
+/** Training produced a value that is not finite, or went astray. Exit code 5. */
 export class DivergedError extends Error {
   override name = "DivergedError";
+  /** Settings that keep a run from it, by name; none where no setting would. */
+  readonly remedy: Record<string, string | number>;
+  /** The step that the run went back to; undefined where it did not. */
+  readonly step?: number;
+  constructor(
+    message: string,
+    { remedy = {}, step, ...options }:
+      & ErrorOptions
+      & Partial<
+        Pick<DivergedError, "remedy" | "step">
+      > = {},
+  ) {
+    super(message, options);
+    this.remedy = remedy;
+    this.step = step;
+  }
 }
 
 /** A write failed: disk full, no permission. Exit code 6. */

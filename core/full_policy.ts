@@ -1,14 +1,15 @@
-// A policy all of whose weights are trained: embedding, blocks, norm and head. Gradients by layer-wise
-// recomputation, as in trunk.ts: the forward pass keeps each block's input, the backward pass calls
-// one vector–Jacobian function per block. Memory: weights, gradients and the optimiser's moments (16
-// bytes a weight), and layers × tokens × width.
+// A policy all of whose weights are trained: embedding, blocks, norm and head; forward and back by
+// block_stack.ts, whose residuals are the blocks' products. Memory: weights, gradients and the
+// optimiser's moments (16 bytes a weight), and what the blocks keep.
 // Used by supervised fine-tuning (tuning = full) and by core/pretrain.ts.
 import * as tf from "@tensorflow/tfjs-core";
 import type { BlockParameters } from "./adapters/parameters.ts";
+import { blockFunctions, flatten, runStack, traceStack } from "./block_stack.ts";
 import type { Engine } from "./engine/engine.ts";
+import { noResiduals, residual, type Residuals } from "./engine/residuals.ts";
 import { type AttentionContext, attentionContext } from "./models/attention.ts";
 import type { DecoderConfig } from "./models/config.ts";
-import { block, blockMaps, blockNorms } from "./models/decoder.ts";
+import { block, blockMaps, blockNorms, mapsReadAgain } from "./models/decoder.ts";
 import { embeddingGradient } from "./models/embedding_gradient.ts";
 import { familyOf } from "./models/families.ts";
 import { createHead } from "./models/head.ts";
@@ -16,7 +17,6 @@ import { createHeadGradients } from "./models/head_gradients.ts";
 import type { Policy } from "./policy.ts";
 import { hiddenGradient, predictingRows } from "./predicting.ts";
 import type { Pack } from "./text/pack.ts";
-import type { BlockGradients } from "./trunk.ts";
 
 const EMBEDDING = "model.embed_tokens.weight";
 const NORM = "model.norm.weight";
@@ -81,8 +81,14 @@ export function createFullPolicy(
   const headGradients = createHeadGradients(engine, around);
   const tableGradient = embeddingGradient(engine, config.vocabSize);
   const prepare = engine.compile(attentionContext(engine, config));
-  const forward = engine.compile((...args) => [run(config, args)]);
-  const backward = engine.compile((...args) => pullBack(config, args));
+  const functions = blockFunctions(engine, (args, kept) => run(config, args, kept), {
+    residuals: mapsReadAgain.length,
+    trained: FIRST_WEIGHT,
+  });
+  const callOf = (layer: number, context: tf.Tensor[]) => ({
+    functions,
+    args: [...context, ...parameters[layer]?.tensors ?? []],
+  });
 
   function embed(pack: Pack): tf.Tensor {
     return tf.tidy(() =>
@@ -104,27 +110,11 @@ export function createFullPolicy(
     });
   }
 
-  /** The last block's output (B·T, D); each block's input goes to `release`, which owns it. */
-  function throughBlocks(
-    pack: Pack,
-    { context, release }: { context: tf.Tensor[]; release: (input: tf.Tensor) => void },
-  ): tf.Tensor2D {
-    let x = embed(pack);
-    for (let layer = 0; layer < config.layers; layer++) {
-      const [next] = forward(x, ...context, ...parameters[layer]?.tensors ?? []);
-      release(x);
-      x = next as tf.Tensor;
-    }
-    const flat = tf.reshape(x, [pack.rows * pack.length, config.width]);
-    x.dispose();
-    return flat as tf.Tensor2D;
-  }
-
   function hidden(pack: Pack): tf.Tensor2D {
     const context = contextOf(pack);
-    const flat = throughBlocks(pack, { context, release: (input) => input.dispose() });
+    const x = runStack(embed(pack), config.layers, (layer) => callOf(layer, context));
     context.forEach((tensor) => tensor.dispose());
-    return flat;
+    return flatten(x);
   }
 
   return {
@@ -141,14 +131,20 @@ export function createFullPolicy(
 
     async logProbsWithGradient(pack) {
       const context = contextOf(pack);
-      const inputs: tf.Tensor[] = [];
-      const last = throughBlocks(pack, { context, release: (input) => inputs.push(input) });
+      const stack = traceStack(engine, embed(pack), {
+        layers: config.layers,
+        callOf: (layer) => callOf(layer, context),
+      });
+      const last = flatten(stack.output);
       const rows = predictingRows(engine, last, pack); // (N, D)
       last.dispose();
       const logProbs = head.logProbs(rows, pack.targets);
       const values = await logProbs.data() as Float32Array;
       logProbs.dispose();
-      const dispose = () => [...context, ...inputs, rows].forEach((tensor) => tensor.dispose());
+      function dispose() {
+        [...context, rows].forEach((tensor) => tensor.dispose());
+        stack.dispose();
+      }
 
       return {
         values,
@@ -161,20 +157,13 @@ export function createFullPolicy(
             pack,
           });
           atHead.hidden.dispose();
-          let dy: tf.Tensor = tf.reshape(dLast, [pack.rows, pack.length, config.width]);
+          const { dx, gradients } = stack.backward(
+            tf.reshape(dLast, [pack.rows, pack.length, config.width]),
+          );
           dLast.dispose();
-          const gradients: BlockGradients[] = [];
-          for (let layer = config.layers - 1; layer >= 0; layer--) {
-            const weights = parameters[layer]?.tensors ?? [];
-            const [dx, ...own] = backward(inputs[layer] as tf.Tensor, ...context, ...weights, dy);
-            dy.dispose();
-            inputs.pop()?.dispose();
-            dy = dx as tf.Tensor;
-            gradients.unshift(own);
-          }
-          const dRows = tf.reshape(dy, [pack.ids.length, config.width]) as tf.Tensor2D;
+          const dRows = flatten(dx);
           const dTable = tableGradient(dRows, pack.ids);
-          [dy, dRows].forEach((tensor) => tensor.dispose());
+          dRows.dispose();
           dispose();
           if (!config.tiedHead) return [...gradients, [dTable, atHead.norm, atHead.head]];
           const both = tf.add(dTable, atHead.head);
@@ -187,7 +176,7 @@ export function createFullPolicy(
 }
 
 /** A block as a function of [x, cos, sin, mask, norms…, maps…]. */
-function run(config: DecoderConfig, args: (tf.Tensor | undefined)[]): tf.Tensor {
+function run(config: DecoderConfig, args: tf.Tensor[], residuals: Residuals): tf.Tensor {
   const [x, cos, sin, mask, inputNorm, outputNorm, ...maps] = args;
   const norms = {
     input_layernorm: inputNorm as tf.Tensor,
@@ -196,18 +185,15 @@ function run(config: DecoderConfig, args: (tf.Tensor | undefined)[]): tf.Tensor 
   return block(x as tf.Tensor3D, norms, {
     config,
     attention: { cos, sin, mask } as AttentionContext,
-    project: (name, rows) =>
-      tf.matMul(rows, maps[blockMaps.indexOf(name as never)] as tf.Tensor2D, false, true),
+    project(name, rows) {
+      const weight = maps[blockMaps.indexOf(name)] as tf.Tensor2D;
+      return residual(mapsReadAgain.includes(name) ? residuals : noResiduals, [rows, weight], {
+        value: (x, w) => tf.matMul(x, w, false, true),
+        gradients: (dy, x, w) => [tf.matMul(dy, w), tf.matMul(dy, x, true)],
+      });
+    },
   });
 }
 
 /** x, cos, sin and mask come before a block's weights. */
 const FIRST_WEIGHT = 4;
-
-/** Vector–Jacobian product of a block: [...args, dy] → [dx, gradients of norms and maps…]. */
-function pullBack(config: DecoderConfig, all: (tf.Tensor | undefined)[]): tf.Tensor[] {
-  const args = all.slice(0, -1) as tf.Tensor[];
-  const context = args.slice(1, FIRST_WEIGHT);
-  const gradients = tf.grads((x, ...weights) => run(config, [x, ...context, ...weights]));
-  return gradients([args[0] as tf.Tensor, ...args.slice(FIRST_WEIGHT)], all.at(-1) as tf.Tensor);
-}

@@ -1,6 +1,6 @@
 // Gradients by block, as passes give them and the optimiser takes them.
 import * as tf from "@tensorflow/tfjs-core";
-import type { BlockGradients } from "./trunk.ts";
+import type { BlockGradients } from "./block_stack.ts";
 
 /** The sum of two sets of gradients, which it disposes; `sum` null: nothing to add to. */
 export function addGradients(

@@ -1,9 +1,21 @@
 // A set of trained parameters with what their updates need: moments, clipping, their own count of
-// updates. train.ts has one of them, PPO (rlhf.ts) has two: policy and critic.
-import type { BlockParameters, StoredParameters } from "./adapters/parameters.ts";
+// updates. train.ts has one of them, PPO (rlhf/rlhf.ts) has two: policy and critic.
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  type BlockParameters,
+  disposeParameters,
+  type StoredParameters,
+} from "./adapters/parameters.ts";
 import type { Engine } from "./engine/engine.ts";
-import { adamW, type AdamWOptions, globalNorm, loadMoments, storeMoments } from "./optim.ts";
-import type { BlockGradients } from "./trunk.ts";
+import {
+  adamW,
+  type AdamWOptions,
+  globalNorm,
+  loadMoments,
+  type Moments,
+  storeMoments,
+} from "./optim.ts";
+import type { BlockGradients } from "./block_stack.ts";
 
 export interface LearnerOptions extends AdamWOptions {
   /** The gradient's norm is held to this; 0: it is not. */
@@ -29,7 +41,11 @@ export interface Learner {
   isFinite(): Promise<boolean>;
   /** Moments under their stored names; see storeMoments. */
   moments(): Promise<StoredParameters>;
-  /** Frees the moments; the parameters stay the caller's. */
+  /** Remembers parameters, moments and count as they are, in place of what it remembered before. */
+  remember(): void;
+  /** Back to what it remembers, bit for bit; throws RangeError where that is nothing. */
+  restore(): void;
+  /** Frees the moments and what it remembers; the parameters stay the caller's. */
   dispose(): void;
 }
 
@@ -43,6 +59,15 @@ export function createLearner(
     resume === undefined ? optimiser.init(tensors) : loadMoments(names, resume.moments)
   );
   let updates = resume?.updates ?? 0;
+  let remembered: Remembered | null = null;
+
+  function forget(): void {
+    if (remembered === null) return;
+    disposeParameters(remembered.parameters);
+    disposeMoments(remembered.moments);
+    remembered = null;
+  }
+
   return {
     parameters,
     get updates() {
@@ -71,11 +96,52 @@ export function createLearner(
       return Number.isFinite(norm);
     },
     moments: () => storeMoments(parameters, moments),
-    dispose() {
-      for (const { first, second } of moments) {
-        [...first, ...second].forEach((tensor) => tensor.dispose());
+    remember() {
+      forget();
+      remembered = {
+        parameters: parameters.map(({ tensors }) => ({ tensors: sameValues(tensors) })),
+        moments: moments.map(sameMoments),
+        updates,
+      };
+    },
+    restore() {
+      if (remembered === null) {
+        throw new RangeError("Cannot go back: expected parameters that are remembered, got none");
       }
+      const before = remembered;
+      disposeParameters(parameters);
+      disposeMoments(moments);
+      parameters.forEach((block, i) => {
+        block.tensors = sameValues(before.parameters[i]?.tensors ?? []);
+      });
+      moments = before.moments.map(sameMoments);
+      updates = before.updates;
+    },
+    dispose() {
+      forget();
+      disposeMoments(moments);
       moments = [];
     },
   };
+}
+
+interface Remembered {
+  parameters: { tensors: tf.Tensor[] }[]; // by block
+  moments: Moments[];
+  updates: number;
+}
+
+/** Tensors of their own on the same values: an update makes new values and leaves these. */
+function sameValues(tensors: tf.Tensor[]): tf.Tensor[] {
+  return tensors.map((tensor) => tf.clone(tensor));
+}
+
+function sameMoments({ first, second }: Moments): Moments {
+  return { first: sameValues(first), second: sameValues(second) };
+}
+
+function disposeMoments(moments: Moments[]): void {
+  for (const { first, second } of moments) {
+    [...first, ...second].forEach((tensor) => tensor.dispose());
+  }
 }

@@ -7,7 +7,7 @@ import { createHead } from "./models/head.ts";
 import type { HeldDecoder } from "./models/held.ts";
 import { hiddenGradient, predictingRows } from "./predicting.ts";
 import type { TokenTrace } from "./token_pass.ts";
-import { type AdaptedParts, createTrunk } from "./trunk.ts";
+import { type AdaptedParts, createTrunk, type Trunk } from "./trunk.ts";
 
 export interface Policy {
   /** log π of the response tokens of a pack (N). `preferences[i]` belongs to sequence i. */
@@ -27,8 +27,12 @@ export function createPolicy(
   decoder: HeldDecoder,
   adapted: AdaptedParts | null,
 ): Policy {
+  return policyOn(engine, decoder, createTrunk(engine, decoder, adapted));
+}
+
+/** The policy of a trunk of `decoder`'s blocks and `decoder`'s head. */
+export function policyOn(engine: Engine, decoder: HeldDecoder, trunk: Trunk): Policy {
   const head = createHead(engine, decoder);
-  const trunk = createTrunk(engine, decoder, adapted);
 
   return {
     hidden: trunk.hidden,

@@ -5,13 +5,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { BlockParameters } from "./adapters/parameters.ts";
 import type { BatchPass } from "./batch_pass.ts";
+import type { BlockGradients } from "./block_stack.ts";
 import type { Engine } from "./engine/engine.ts";
 import { addGradients } from "./gradients.ts";
 import type { ScalarHead } from "./models/scalar_head.ts";
 import { hiddenGradient, predictingRows } from "./predicting.ts";
 import { type Pack, packSequences, type Sequence } from "./text/pack.ts";
 import { type ResponseEnds, responseEnds } from "./text/response_ends.ts";
-import type { BlockGradients, HiddenTrace, Trunk } from "./trunk.ts";
+import type { HiddenTrace, Trunk } from "./trunk.ts";
 
 /** What a reward model is made of; `score` holds one tensor (M, D) and is read at each call. */
 export interface RewardParts {

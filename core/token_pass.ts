@@ -4,7 +4,7 @@
 import { addGradients } from "./gradients.ts";
 import type { Policy } from "./policy.ts";
 import { type Pack, packSequences, type Sequence } from "./text/pack.ts";
-import type { BlockGradients } from "./trunk.ts";
+import type { BlockGradients } from "./block_stack.ts";
 
 /** A model as token passes ask it; parameters are read at each call. `preferences[i]`: sequence i's. */
 export interface TokenModel {
@@ -14,7 +14,7 @@ export interface TokenModel {
   forward(pack: Pack, preferences: number[][]): Promise<TokenTrace>;
 }
 
-/** A forward pass that can be taken back. Call backward or dispose exactly once. */
+/** A forward pass that can be taken back. Call backward once, or dispose; dispose twice is once. */
 export interface TokenTrace {
   /** One number at each of pack.predicting (N), on the host. */
   readonly values: Float32Array;
@@ -30,7 +30,7 @@ export interface TokenPass {
   values(sequences: Sequence[], preferences: number[][]): Promise<Float32Array[]>;
 }
 
-/** A batch that can be taken back. Call backward or dispose exactly once. */
+/** A batch that can be taken back. Call backward once, or dispose; dispose twice is once. */
 export interface TokenBatch {
   /** (S) of (learned tokens of response s) */
   readonly values: Float32Array[];

@@ -19,7 +19,7 @@ import { type DrawPreferences, preferenceDraw } from "./preference.ts";
 import { Random, RandomState } from "./random.ts";
 import type { Labelled } from "./text/example.ts";
 import { ExampleSampler, SamplerState } from "./text/sampler.ts";
-import type { BlockGradients } from "./trunk.ts";
+import type { BlockGradients } from "./block_stack.ts";
 
 /** Everything a step needs, made by the caller, who also disposes it. */
 export interface TrainParts<Example extends Labelled> {

@@ -1,19 +1,25 @@
 // The blocks of a frozen decoder, with an adapter or without: token ids in, hidden states out, and
-// the way back. What a policy (policy.ts), a critic and a reward model have in common; they differ in
-// the head on top. Gradients by layer-wise recomputation: the forward pass keeps only each block's
-// input, the backward pass calls one vector–Jacobian function per block, shared by all blocks.
-// Memory grows with layers × tokens × width.
+// the way back (block_stack.ts). What a policy (policy.ts), a critic and a reward model have in common;
+// they differ in the head on top. The residuals of a block are its products with frozen weights: more
+// than half of its operations, in the few bytes of the type that they are computed in.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Adapter } from "./adapters/adapter.ts";
 import type { BlockParameters } from "./adapters/parameters.ts";
-import type { Engine, TensorFunction } from "./engine/engine.ts";
+import {
+  type BlockBody,
+  type BlockFunctions,
+  blockFunctions,
+  type BlockGradients,
+  flatten,
+  runStack,
+  traceStack,
+} from "./block_stack.ts";
+import type { Engine } from "./engine/engine.ts";
+import { noResiduals } from "./engine/residuals.ts";
 import type { Pack } from "./text/pack.ts";
 import { type AttentionContext, attentionContext } from "./models/attention.ts";
-import { block, blockMaps, type Project } from "./models/decoder.ts";
+import { block, blockMaps, mapsReadAgain, type Project } from "./models/decoder.ts";
 import type { HeldDecoder } from "./models/held.ts";
-
-/** Gradients of one block's parameters, in the order of its tensors. */
-export type BlockGradients = tf.Tensor[];
 
 /** Hidden states that can be taken back. Call backward or dispose exactly once. */
 export interface HiddenTrace {
@@ -52,29 +58,29 @@ export function createTrunk(
 ): Trunk {
   const { config } = decoder;
   const prepare = engine.compile(attentionContext(engine, decoder.config));
-  const functions = new Map<string, { forward: TensorFunction; backward: TensorFunction }>();
+  const functions = new Map<string, BlockFunctions>();
 
   /** Compiled functions are shared by the blocks that adapt the same maps. */
-  function functionsFor(maps: string[]) {
+  function functionsFor(maps: string[]): BlockFunctions {
     const key = maps.join(" ");
-    let pair = functions.get(key);
-    if (pair === undefined) {
-      const forward = blockFunction(engine, decoder, { adapter: adapted?.adapter ?? null, maps });
-      pair = {
-        forward: engine.compile((...args) => [forward(args)]),
-        backward: engine.compile((...args) => pullBack(forward, args)),
-      };
-      functions.set(key, pair);
+    let found = functions.get(key);
+    if (found === undefined) {
+      const body = blockBody(engine, decoder, { adapter: adapted?.adapter ?? null, maps });
+      found = blockFunctions(engine, body, {
+        residuals: mapsReadAgain.length,
+        trained: FIRST_PARAMETER,
+      });
+      functions.set(key, found);
     }
-    return pair;
+    return found;
   }
 
-  function blockArguments(layer: number, shared: tf.Tensor[]) {
+  function callOf(layer: number, shared: tf.Tensor[]) {
     const weights = decoder.blocks[layer];
     if (weights === undefined) throw new RangeError(`Cannot run block ${layer}: there is none`);
     const { maps, tensors } = adapted?.parameters[layer] ?? { maps: [], tensors: [] };
     const args = [...shared, ...weights.norms, ...weights.maps, ...tensors];
-    return { ...functionsFor(maps), args };
+    return { functions: functionsFor(maps), args };
   }
 
   /** Tensors that every block of a pack takes: cos, sin, mask and the preference of each token. */
@@ -99,50 +105,31 @@ export function createTrunk(
     });
   }
 
-  /** The last block's output (B, T, D); each block's input goes to `release`, which owns it. */
-  function throughBlocks(
-    pack: Pack,
-    shared: tf.Tensor[],
-    release: (input: tf.Tensor) => void,
-  ): tf.Tensor {
-    let x: tf.Tensor = embed(pack);
-    for (let layer = 0; layer < config.layers; layer++) {
-      const { forward, args } = blockArguments(layer, shared);
-      const [next] = forward(x, ...args);
-      release(x);
-      x = next as tf.Tensor;
-    }
-    return x;
-  }
-
   return {
     hidden(pack, preferences) {
       const shared = sharedArguments(pack, preferences);
-      const x = throughBlocks(pack, shared, (input) => input.dispose());
+      const x = runStack(embed(pack), config.layers, (layer) => callOf(layer, shared));
       shared.forEach((tensor) => tensor.dispose());
       return flatten(x);
     },
 
     hiddenWithGradient(pack, preferences) {
       const shared = sharedArguments(pack, preferences);
-      const inputs: tf.Tensor[] = [];
-      const x = throughBlocks(pack, shared, (input) => inputs.push(input));
-      const shape = x.shape;
-      const hidden = flatten(x);
-      const dispose = () => [...shared, ...inputs, hidden].forEach((tensor) => tensor.dispose());
+      const stack = traceStack(engine, embed(pack), {
+        layers: config.layers,
+        callOf: (layer) => callOf(layer, shared),
+      });
+      const { shape } = stack.output;
+      const hidden = flatten(stack.output);
+
+      function dispose() {
+        [...shared, hidden].forEach((tensor) => tensor.dispose());
+        stack.dispose();
+      }
 
       function backward(slopes: tf.Tensor2D): BlockGradients[] {
-        let dy: tf.Tensor = tf.reshape(slopes, shape);
-        const gradients: BlockGradients[] = [];
-        for (let layer = config.layers - 1; layer >= 0; layer--) {
-          const { backward: pull, args } = blockArguments(layer, shared);
-          const [dx, ...parameterGradients] = pull(inputs[layer] as tf.Tensor, ...args, dy);
-          dy.dispose();
-          inputs.pop()?.dispose();
-          dy = dx as tf.Tensor;
-          gradients.unshift(parameterGradients);
-        }
-        dy.dispose();
+        const { dx, gradients } = stack.backward(tf.reshape(slopes, shape));
+        dx.dispose();
         dispose();
         return gradients;
       }
@@ -151,27 +138,24 @@ export function createTrunk(
   };
 }
 
-/** (B, T, D) → (B·T, D); disposes the former. */
-function flatten(x: tf.Tensor): tf.Tensor2D {
-  const [rows = 0, length = 0, width = 0] = x.shape;
-  const flat = tf.reshape(x, [rows * length, width]) as tf.Tensor2D;
-  x.dispose();
-  return flat;
-}
-
 /** A block as a function of [x, cos, sin, mask, preference, norms…, maps…, parameters…]. */
-function blockFunction(
+function blockBody(
   engine: Engine,
   decoder: HeldDecoder,
   { adapter, maps }: { adapter: Adapter | null; maps: string[] },
-): (args: tf.Tensor[]) => tf.Tensor {
-  return (args) => {
-    const [x, cos, sin, mask, preference, inputNorm, outputNorm, ...rest] = args as tf.Tensor[];
+): BlockBody {
+  return (args, residuals) => {
+    const [x, cos, sin, mask, preference, inputNorm, outputNorm, ...rest] = args;
     const weights = rest.slice(0, blockMaps.length);
     const parameters = rest.slice(blockMaps.length);
     const width = adapter?.parameterNames.length ?? 0;
     const project: Project = (name, rows) => {
-      const base = engine.project(rows, weights[blockMaps.indexOf(name as never)] as tf.Tensor);
+      const weight = weights[blockMaps.indexOf(name)] as tf.Tensor;
+      const base = engine.project(
+        rows,
+        weight,
+        mapsReadAgain.includes(name) ? residuals : noResiduals,
+      );
       const index = maps.indexOf(name);
       if (adapter === null || index < 0) return base;
       const own = parameters.slice(index * width, (index + 1) * width);
@@ -184,15 +168,6 @@ function blockFunction(
     const attention = { cos, sin, mask } as AttentionContext;
     return block(x as tf.Tensor3D, norms, { config: decoder.config, project, attention });
   };
-}
-
-/** Vector–Jacobian product of a block: [...args, dy] → [dx, gradients of the parameters…]. */
-function pullBack(forward: (args: tf.Tensor[]) => tf.Tensor, all: tf.Tensor[]): tf.Tensor[] {
-  const dy = all.at(-1) as tf.Tensor;
-  const args = all.slice(0, -1);
-  const frozen = args.slice(1, FIRST_PARAMETER);
-  const gradients = tf.grads((x, ...parameters) => forward([x, ...frozen, ...parameters]));
-  return gradients([args[0] as tf.Tensor, ...args.slice(FIRST_PARAMETER)], dy);
 }
 
 /** x, cos, sin, mask, preference, two norms and the maps come before the parameters. */

@@ -21,7 +21,9 @@ const floors: string[][] = [
   ["core/aggregation.ts", "core/models"],
   ["core/adapters"],
   [
+    "core/block_stack.ts",
     "core/trunk.ts",
+    "core/remembered_trunk.ts",
     "core/predicting.ts",
     "core/gradients.ts",
     "core/policy.ts",
@@ -41,12 +43,7 @@ const floors: string[][] = [
     "core/train.ts",
     "core/pretrain.ts",
     "core/held_out.ts",
-    "core/rlhf.ts",
-    "core/rlhf_update.ts",
-    "core/rlhf_health.ts",
-    "core/experience.ts",
-    "core/experience_metrics.ts",
-    "core/ideal_point.ts",
+    "core/rlhf",
   ],
   ["core/baselines", "core/report", "core/footprint"],
 ];

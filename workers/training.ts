@@ -1,13 +1,13 @@
 // A training session from configuration to stored result: opens the run's folder, drives the recipe
 // of its objective, and stores what it yields. The same call again resumes, or finds nothing to do.
 import type { RunConfig } from "../core/config.ts";
-import { InputError, ShardError } from "../core/errors.ts";
+import { DivergedError, InputError, ShardError } from "../core/errors.ts";
 import type { StepFigures } from "../core/train.ts";
 import { type Checkpoint, openRun, type Run } from "../data/store/run_folder.ts";
 import type { SessionOptions, TrainReport } from "./protocol.ts";
 import { toTensors } from "./stored_adapter.ts";
 import { recipes } from "./recipes/mod.ts";
-import type { LoadedRun, RecipeRows, StartedRun } from "./recipes/recipe.ts";
+import type { LoadedRun, Recipe, RecipeRows, StartedRun } from "./recipes/recipe.ts";
 
 /** Name of the front that the last step's adapter is shown with. */
 export const FINAL_FRONT = "final";
@@ -32,14 +32,28 @@ export async function runTraining(
   options: SessionOptions,
 ): Promise<TrainReport> {
   // Wrong input is found before anything is written, a held or different run before anything slow.
-  await using existing = await openExisting(config);
   const recipe = await recipes[config.objective]();
+  await using existing = await openExisting(config, recipe);
   const rows = await recipe.open(config);
   await using loaded = await rows.load({ config, options });
-  await using run = existing ?? await openAgreeing(config);
-  const checkpoint = await startingPoint(config, { run, rows, loaded });
+  await using run = existing ?? await openAgreeing(config, recipe);
+  const checkpoint = await startingPoint({ config, options }, { run, rows, loaded });
   await using started = await loaded.start({ run, checkpoint });
-  return await driveAndFinish({ config, options, run, dimensions: rows.dimensions }, started);
+  const session = { config, options, run, dimensions: rows.dimensions };
+  return await driveAndFinish(session, started).catch((error) => {
+    if (!(error instanceof DivergedError) || error.step === undefined) throw error;
+    const { message, remedy, step } = error;
+    throw new DivergedError(`${message}; ${howToGoOn(run, error)}`, { remedy, step, cause: error });
+  });
+}
+
+/** Where a run that went astray stands now, and what goes on from there. */
+function howToGoOn(run: Run, { step, remedy }: DivergedError): string {
+  const flags = Object.entries(remedy).map(([name, value]) => ` --${name} ${value}`).join("");
+  const again = flags === "" ? "the same command" : `the same command with${flags}`;
+  return step === 0
+    ? `it was so from the start: ${again} starts anew`
+    : `${run.path}/checkpoint-${step} holds the last step before that: ${again} goes on from there`;
 }
 
 interface Session {
@@ -73,6 +87,7 @@ async function driveAndFinish(session: Session, started: StartedRun): Promise<Tr
       });
     } else {
       const { state } = event;
+      step = state.step; // a run that went astray goes back
       await run.saveCheckpoint(state.step, {
         adapter: await started.tensors(),
         adapterConfig: started.adapterConfig(state.step),
@@ -136,16 +151,16 @@ async function report(
 }
 
 /** The run in output_dir if there is one. */
-async function openExisting(config: RunConfig): Promise<Run | null> {
+async function openExisting(config: RunConfig, recipe: Recipe): Promise<Run | null> {
   const found = await Deno.stat(config.output_dir).catch(() => null);
-  return found === null ? null : await openAgreeing(config);
+  return found === null ? null : await openAgreeing(config, recipe);
 }
 
 /** Opens or makes the run in output_dir, whose saved steps must have been made with `config`. */
-async function openAgreeing(config: RunConfig): Promise<Run> {
+async function openAgreeing(config: RunConfig, recipe: Recipe): Promise<Run> {
   const run = await openRun(config.output_dir, { create: true });
   try {
-    await refuseOtherSettings(run, config);
+    await refuseOtherSettings(run, config, recipe);
     return run;
   } catch (error) {
     await run.close();
@@ -159,13 +174,21 @@ export function changedSettings(config: RunConfig, stored: RunConfig): (keyof Ru
   return keys.filter((key) => !CHANGEABLE.includes(key) && config[key] !== stored[key]);
 }
 
-/** Throws InputError where the run has saved steps and was started with other settings. */
-async function refuseOtherSettings(run: Run, config: RunConfig): Promise<void> {
+/**
+ * Throws InputError where the run has saved steps and was started with other settings than its
+ * recipe lets change after them.
+ */
+async function refuseOtherSettings(run: Run, config: RunConfig, recipe: Recipe): Promise<void> {
   const stored = await run.loadConfig();
   if (stored === null) return;
   const changed = changedSettings(config, stored);
-  if (changed.length === 0 || await run.latestCheckpoint() === null) return;
-  const list = changed.map((key) => `${key} ${stored[key]} (now ${config[key]})`).join(", ");
+  if (changed.length === 0) return;
+  const checkpoint = await run.latestCheckpoint();
+  if (checkpoint === null) return;
+  const changeable = recipe.changeableAfter?.(checkpoint.state) ?? [];
+  const refused = changed.filter((key) => !changeable.includes(key));
+  if (refused.length === 0) return;
+  const list = refused.map((key) => `${key} ${stored[key]} (now ${config[key]})`).join(", ");
   throw new InputError(
     `Cannot go on with the run in ${run.path}: expected its settings ${list}; ` +
       "give the same settings, or another output_dir for a new run",
@@ -174,7 +197,7 @@ async function refuseOtherSettings(run: Run, config: RunConfig): Promise<void> {
 
 /** The newest checkpoint, or null for a run that starts anew; metrics are cut back to it. */
 async function startingPoint(
-  config: RunConfig,
+  { config, options }: Pick<Session, "config" | "options">,
   { run, rows, loaded }: { run: Run; rows: RecipeRows; loaded: LoadedRun },
 ): Promise<Checkpoint | null> {
   const checkpoint = await run.latestCheckpoint();
@@ -194,6 +217,14 @@ async function startingPoint(
       `Cannot go on with the run in ${run.path}: expected the ${what} it was started with, ` +
         `got ${what} that changed since`,
     );
+  }
+  const stored = await run.loadConfig();
+  const changed = stored === null ? [] : changedSettings(config, stored);
+  if (changed.length > 0) {
+    const list = changed.map((key) => `${key} ${config[key]} (before: ${stored?.[key]})`);
+    const message = `Going on from step ${checkpoint.step} with ${list.join(", ")}`;
+    options.onEvent({ type: "notice", message });
+    await run.saveConfig(config);
   }
   await run.truncateMetrics(checkpoint.step);
   return checkpoint;

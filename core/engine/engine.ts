@@ -1,6 +1,8 @@
 // What the rest of core may ask of an engine. tfjs-core ops compute; an engine adds what tfjs has no
 // word for: frozen weights in a narrower type, and functions compiled from tfjs code.
 import type * as tf from "@tensorflow/tfjs-core";
+import type { ByteBudget } from "./byte_budget.ts";
+import type { Residuals } from "./residuals.ts";
 
 /** How frozen weights are held. Activations and everything trained stay float32. */
 export type HeldType = "bfloat16" | "float32";
@@ -30,8 +32,9 @@ export interface Engine {
 
   /**
    * x·Wᵀ for x (N, in) and a held W (out, in): (N, out), float32. Differentiable in x, not in W.
+   * With `residuals` the product is one, in the type that it is computed in.
    */
-  project(x: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D;
+  project(x: tf.Tensor2D, weight: tf.Tensor, residuals?: Residuals): tf.Tensor2D;
 
   /** y·W for y (N, out) and a held W (out, in): (N, in), float32. Not differentiable. */
   projectBack(y: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D;
@@ -45,6 +48,12 @@ export interface Engine {
    * Caller disposes the results.
    */
   compile(fn: TensorFunction): TensorFunction;
+
+  /** What all passes together may hold of residuals: a pass takes what is left and recomputes the rest. */
+  readonly residualBytes: ByteBudget;
+
+  /** Bytes of a tensor's values as they are held. */
+  bytesOf(tensor: tf.Tensor): number;
 
   /** Live tensors of the back end, for leak tests. */
   liveTensors(): number;

@@ -3,10 +3,12 @@ import util from "node:util";
 import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs-core";
 import { AttributeType, Binding, type OpAttribute, type TensorMetadata } from "./binding.ts";
+import { ByteBudget, RESIDUAL_BYTES } from "./byte_budget.ts";
 import type { Engine, EngineOptions, TensorFunction } from "./engine.ts";
-import { DataType, frameworkPath, openLibtensorflow } from "./libtensorflow.ts";
+import { bytesPerElement, DataType, frameworkPath, openLibtensorflow } from "./libtensorflow.ts";
 import { quietly } from "./quiet.ts";
 import { recordFunction } from "./record.ts";
+import { noResiduals, residual } from "./residuals.ts";
 
 /** The parts of tfjs-node's back end that we touch. */
 interface NodeBackend extends tf.KernelBackend {
@@ -38,6 +40,7 @@ class TensorflowEngine implements Engine {
   readonly version: string;
   readonly devices: string[];
   readonly dtype: EngineOptions["dtype"];
+  readonly residualBytes = new ByteBudget(RESIDUAL_BYTES);
   #backend: NodeBackend;
 
   constructor(private readonly binding: Binding, options: EngineOptions) {
@@ -55,18 +58,24 @@ class TensorflowEngine implements Engine {
     return this.#adopt(only(held));
   }
 
-  project(x: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D {
-    // A custom gradient: tfjs cannot differentiate through the cast to bfloat16, and the frozen
-    // weight needs no gradient of its own.
-    const product = tf.customGrad((x) => ({
-      value: this.#matMul(x as tf.Tensor, weight, true),
-      gradFunc: (dy: tf.Tensor) => this.#matMul(dy, weight, false),
+  project(x: tf.Tensor2D, weight: tf.Tensor, residuals = noResiduals): tf.Tensor2D {
+    // With gradients of its own: tfjs cannot differentiate through casts to and from bfloat16, and
+    // the frozen weight needs none.
+    const product = residual<[tf.Tensor2D], tf.Rank.R2>(residuals, [x], {
+      value: (x) => this.#matMul(x, weight, true),
+      gradients: (dy) => [this.projectBack(dy, weight)],
+    });
+    const widen = tf.customGrad<tf.Tensor2D>((narrow) => ({
+      value: this.#cast(narrow as tf.Tensor2D, DataType.float),
+      gradFunc: (dy) => tf.clone(dy),
     }));
-    return product(x) as tf.Tensor2D;
+    const wide = widen(product);
+    product.dispose();
+    return wide;
   }
 
   projectBack(y: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D {
-    return this.#matMul(y, weight, false) as tf.Tensor2D;
+    return this.#widened(this.#matMul(y, weight, false));
   }
 
   lookup(table: tf.Tensor, ids: tf.Tensor1D): tf.Tensor2D {
@@ -85,7 +94,7 @@ class TensorflowEngine implements Engine {
       1,
     );
     axis.dispose();
-    return this.#toFloat(only(rows)) as tf.Tensor2D;
+    return this.#widened(this.#adopt(only(rows)) as tf.Tensor2D);
   }
 
   compile(fn: TensorFunction): TensorFunction {
@@ -101,6 +110,10 @@ class TensorflowEngine implements Engine {
       }
       return call(inputs).map((output) => this.#adopt(output));
     };
+  }
+
+  bytesOf(tensor: tf.Tensor): number {
+    return tensor.size * (bytesPerElement[this.#dtypeOf(tensor)] ?? NaN);
   }
 
   liveTensors(): number {
@@ -124,33 +137,36 @@ class TensorflowEngine implements Engine {
     });
   }
 
-  /** x·W or x·Wᵀ, in the type that W is held in; float32 out. */
-  #matMul(x: tf.Tensor, weight: tf.Tensor, transposed: boolean): tf.Tensor {
+  /** x·W or x·Wᵀ, computed and left in the type that W is held in. */
+  #matMul(x: tf.Tensor2D, weight: tf.Tensor, transposed: boolean): tf.Tensor2D {
     const held = this.#dtypeOf(weight);
-    if (held === DataType.float) return tf.matMul(x, weight, false, transposed);
-    const [xId, weightId] = this.#backend.getInputTensorIds([x, weight]);
-    const [narrow] = this.binding.executeOp(
-      "Cast",
-      castAttributes(DataType.float, held),
-      [defined(xId)],
-      1,
-    );
+    if (held === DataType.float) return tf.matMul(x, weight as tf.Tensor2D, false, transposed);
+    const narrow = this.#cast(x, held);
+    const [narrowId, weightId] = this.#backend.getInputTensorIds([narrow, weight]);
     const [product] = this.binding.executeOp(
       "MatMul",
       [typeAttribute("T", held), flag("transpose_a", false), flag("transpose_b", transposed)],
-      [only(narrow).id, defined(weightId)],
+      [defined(narrowId), defined(weightId)],
       1,
     );
-    this.binding.deleteTensor(only(narrow).id);
-    return this.#toFloat(only(product));
+    narrow.dispose();
+    return this.#adopt(only(product)) as tf.Tensor2D;
   }
 
-  #toFloat(tensor: TensorMetadata): tf.Tensor {
-    if (tensor.dtype === DataType.float) return this.#adopt(tensor);
-    const attributes = castAttributes(tensor.dtype, DataType.float);
-    const [full] = this.binding.executeOp("Cast", attributes, [tensor.id], 1);
-    this.binding.deleteTensor(tensor.id);
-    return this.#adopt(only(full));
+  /** In float32; disposes what it is given. */
+  #widened<T extends tf.Tensor>(tensor: T): T {
+    const wide = this.#cast(tensor, DataType.float);
+    tensor.dispose();
+    return wide;
+  }
+
+  /** A new tensor of the same values in another type; of the same type, another handle on them. */
+  #cast<T extends tf.Tensor>(tensor: T, to: number): T {
+    const from = this.#dtypeOf(tensor);
+    if (from === to) return tf.clone(tensor);
+    const [id] = this.#backend.getInputTensorIds([tensor]);
+    const [cast] = this.binding.executeOp("Cast", castAttributes(from, to), [defined(id)], 1);
+    return this.#adopt(only(cast)) as T;
   }
 
   #dtypeOf(tensor: tf.Tensor): number {

@@ -2,7 +2,9 @@
 import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs-core";
 import { setWasmPaths, version_wasm } from "@tensorflow/tfjs-backend-wasm";
+import { ByteBudget } from "./byte_budget.ts";
 import type { Engine, EngineOptions, TensorFunction } from "./engine.ts";
+import { noResiduals, residual } from "./residuals.ts";
 import { transposeBeforeProducts } from "./wasm_matmul.ts";
 
 /** What importing the package registered; disposing an engine takes it out of tfjs's registry. */
@@ -27,18 +29,18 @@ class WasmEngine implements Engine {
   readonly version = version_wasm;
   readonly devices = ["cpu:0"];
   readonly dtype = "float32";
+  readonly residualBytes = new ByteBudget(2 ** 28); // of the 4 GiB that WebAssembly can address
 
   hold(values: Float32Array, shape: number[]): tf.Tensor {
     return tf.tensor(values, shape);
   }
 
-  project(x: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D {
-    // A custom gradient, so that the frozen weight gets none.
-    const product = tf.customGrad((x) => ({
-      value: tf.matMul(x as tf.Tensor, weight, false, true),
-      gradFunc: (dy: tf.Tensor) => tf.matMul(dy, weight),
-    }));
-    return product(x) as tf.Tensor2D;
+  project(x: tf.Tensor2D, weight: tf.Tensor, residuals = noResiduals): tf.Tensor2D {
+    // With a gradient of its own, so that the frozen weight gets none.
+    return residual(residuals, [x], {
+      value: (x) => tf.matMul(x, weight as tf.Tensor2D, false, true),
+      gradients: (dy) => [tf.matMul(dy, weight as tf.Tensor2D)],
+    });
   }
 
   projectBack(y: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D {
@@ -51,6 +53,10 @@ class WasmEngine implements Engine {
 
   compile(fn: TensorFunction): TensorFunction {
     return (...args) => tf.tidy(() => fn(...args));
+  }
+
+  bytesOf(tensor: tf.Tensor): number {
+    return 4 * tensor.size;
   }
 
   liveTensors(): number {

@@ -25,13 +25,18 @@ export function forwardOperations(config: DecoderConfig, pass: PassShape): Opera
 }
 
 /**
- * A forward and backward pass with layer-wise recomputation (core/policy.ts): every block is run
- * forward twice; frozen weights get no gradient, so that their backward pass is one product, while
- * adapters and attention have two. The head is not run again.
+ * A forward and backward pass (core/block_stack.ts). Frozen weights get no gradient, so that their
+ * backward pass is one product, while adapters and attention have two. Adapters and attention are run
+ * forward twice; products with frozen weights only in blocks whose residuals are not kept: all but the
+ * share `kept`. The head is not run again.
  */
-export function trainingOperations(config: DecoderConfig, pass: PassShape): Operations {
+export function trainingOperations(
+  config: DecoderConfig,
+  pass: PassShape,
+  kept: number,
+): Operations {
   const { maps, adapters, attention, head } = partsOf(config, pass);
-  return { held: 3 * maps + 2 * head, float32: 4 * (adapters + attention) };
+  return { held: (3 - kept) * maps + 2 * head, float32: 4 * (adapters + attention) };
 }
 
 /** Generating: `steps` tokens for each of `rows` sequences of on average `length` tokens. */

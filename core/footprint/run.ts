@@ -3,8 +3,10 @@
 // runs (tests/core/footprint); devices.ts turns operations into time. Used by `deno task reproduce` to
 // say beforehand what a plan needs.
 import type { RunConfig } from "../config.ts";
+import { RESIDUAL_BYTES } from "../engine/byte_budget.ts";
 import { weightFile } from "../generate/weight_file.ts";
 import type { DecoderConfig } from "../models/config.ts";
+import { mapShape, mapsReadAgain } from "../models/decoder.ts";
 import { adapterParameters, cacheBytesPerToken, decoderSize } from "./model.ts";
 import {
   addOperations,
@@ -56,6 +58,8 @@ const RUNTIME_BYTES = 515e6;
 const GENERATION_BYTES = 300e6;
 /** Parameters of an adapter are held four times: they, two moments, a gradient. */
 const COPIES = 4;
+/** PPO remembers parameters and moments of its last healthy step. */
+const REMEMBERED = 3;
 /** Numbers per token that a block's backward pass keeps, by size: fitted to what was measured. */
 const BLOCK_NUMBERS = { width: 16, mlp: 10, scores: 4 };
 /** Copies of a chunk of logits: they, their exponentials, what the product of both reads. */
@@ -102,6 +106,7 @@ function engineBytesOf(shape: RunShape): Footprint["engineBytes"] {
   const length = rowLength(shape);
   const tokens = Math.min(config.max_tokens_per_pass, tokensPerMicroStep(shape));
   const rows = Math.max(1, Math.ceil(tokens / length));
+  const traces = tracesOf(config);
   const { width, mlpWidth, heads, layers, vocabSize } = decoder;
   const numbers = BLOCK_NUMBERS.width * width + BLOCK_NUMBERS.mlp * mlpWidth +
     BLOCK_NUMBERS.scores * heads * length;
@@ -109,10 +114,30 @@ function engineBytesOf(shape: RunShape): Footprint["engineBytes"] {
   const scored = Math.min(chunk, 64 * Math.ceil(tokens / 64));
   return {
     weights: frozen * (1 + rewardModels),
-    adapters: 4 * COPIES * adapter * (isPpo ? 2 : 1),
-    activations: 4 * rows * length * width * (layers + 1),
+    adapters: 4 * adapter * (isPpo ? 2 * (COPIES + REMEMBERED) : COPIES),
+    activations: traces * 4 * rows * length * width * (layers + 1) +
+      Math.min(RESIDUAL_BYTES, residualBytes(shape, rows * length)),
     work: 4 * Math.max(numbers * rows * length, LOGIT_COPIES * scored * vocabSize),
   };
+}
+
+/** Forward passes that are open at a time: PPO's policy and critic. */
+function tracesOf({ objective }: RunConfig): number {
+  return objective === "ppo" ? 2 : 1;
+}
+
+/** Bytes of all residuals of `tokens` tokens (core/block_stack.ts). */
+function residualBytes({ config, decoder }: RunShape, tokens: number): number {
+  const narrow = config.dtype === "bfloat16" && config.tuning !== "full";
+  const widths = mapsReadAgain.map((name) => mapShape(name, decoder).out);
+  const each = (narrow ? 2 : 4) * widths.reduce((sum, width) => sum + width, 0);
+  return tracesOf(config) * decoder.layers * tokens * each;
+}
+
+/** The share of them that the budget has room for. */
+function keptShare(shape: RunShape): number {
+  const tokens = Math.min(shape.config.max_tokens_per_pass, tokensPerMicroStep(shape));
+  return Math.min(1, RESIDUAL_BYTES / residualBytes(shape, tokens));
 }
 
 function hostBytesOf({ config, decoder, volume }: RunShape): Footprint["hostBytes"] {
@@ -139,7 +164,7 @@ const operationsOf: Record<RunConfig["objective"], (shape: RunShape) => RunOpera
     const { decoder, volume } = shape;
     const sequences = stepsOf(shape) * shape.config.per_device_train_batch_size;
     const pass = passOf(shape, { sequences, scored: volume.responseTokens });
-    return { engine: trainingOperations(decoder, pass), generation: NOTHING };
+    return { engine: trainingOperations(decoder, pass, keptShare(shape)), generation: NOTHING };
   },
   ppo: ppoOperations,
 };
@@ -156,7 +181,7 @@ function pairOperations(shape: RunShape): RunOperations {
   const reference = config.objective === "dpo" ? 1 : 0;
   return {
     engine: addOperations([
-      [1, trainingOperations(decoder, training)],
+      [1, trainingOperations(decoder, training, keptShare(shape))],
       [reference, forwardOperations(decoder, { ...passOf(shape, seen), rank: 0 })],
       [reference, forwardOperations(decoder, { ...passOf(shape, test), rank: 0 })],
       [grid, forwardOperations(decoder, passOf(shape, test))],
@@ -177,15 +202,18 @@ function ppoOperations(shape: RunShape): RunOperations {
   const valued = { ...pass, scored: 0 };
   const scoring = Math.max(1, rewardModels);
   const ptx = config.ptx_coef > 0 ? config.num_ppo_epochs : 0;
+  const kept = keptShare(shape);
+  // The first update of an iteration takes back the passes that the estimates are made with.
+  const estimated = 1 - 1 / updatesPerEpoch(config);
   return {
     engine: addOperations([
-      [1, forwardOperations(decoder, pass)], // log π
+      [estimated, forwardOperations(decoder, pass)], // log π
       [1, forwardOperations(decoder, { ...pass, rank: 0 })], // log π_ref
-      [1, forwardOperations(decoder, valued)], // V
+      [estimated, forwardOperations(decoder, valued)], // V
       [scoring, forwardOperations(decoder, { ...valued, rank: 0 })],
-      [config.num_ppo_epochs, trainingOperations(decoder, pass)],
-      [config.num_ppo_epochs, trainingOperations(decoder, valued)],
-      [ptx, trainingOperations(decoder, pass)],
+      [config.num_ppo_epochs, trainingOperations(decoder, pass, kept)],
+      [config.num_ppo_epochs, trainingOperations(decoder, valued, kept)],
+      [ptx, trainingOperations(decoder, pass, kept)],
       [
         scoring,
         forwardOperations(decoder, {
@@ -196,6 +224,11 @@ function ppoOperations(shape: RunShape): RunOperations {
     ]),
     generation: generationOf(shape, answers + tested),
   };
+}
+
+function updatesPerEpoch(config: RunConfig): number {
+  const most = config.per_device_train_batch_size * config.gradient_accumulation_steps;
+  return Math.ceil(config.rollout_batch_size / most);
 }
 
 function generationOf(shape: RunShape, answers: number): RunOperations["generation"] {

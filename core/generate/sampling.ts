@@ -36,6 +36,13 @@ export function sampleToken(
   return tokenAt(row, random.uniform() * (edge?.mass ?? total), edge);
 }
 
+/** log softmax(logits)[token], whatever the temperature; off by less than 1e-7. */
+export function logProbOf(logits: Float32Array, token: number): number {
+  const max = logits[mostProbable(logits)] ?? NaN;
+  const total = measure({ logits, max, depthOfOne: STEPS });
+  return (logits[token] ?? NaN) - max - Math.log(total);
+}
+
 const STEPS = 256; // of the table, per factor e
 const TABLE = 48 * STEPS;
 const BUCKET_BITS = 2; // a bucket has 4 steps

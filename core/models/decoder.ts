@@ -16,11 +16,17 @@ export const blockMaps = [
   "mlp.down_proj",
 ] as const;
 
+/** A linear map of a block. */
+export type BlockMap = typeof blockMaps[number];
+
+/** The maps whose outputs a block's gradient reads; the last one's is only added to what goes on. */
+export const mapsReadAgain: readonly BlockMap[] = blockMaps.slice(0, -1);
+
 /** Norm weights of a block. */
 export const blockNorms = ["input_layernorm", "post_attention_layernorm"] as const;
 
 /** Answers for the linear map `name` of the block: x (N, in) → (N, out). */
-export type Project = (name: string, x: tf.Tensor2D) => tf.Tensor2D;
+export type Project = (name: BlockMap, x: tf.Tensor2D) => tf.Tensor2D;
 
 /** in and out width of every map of a block. */
 export function mapShape(name: string, config: DecoderConfig): { in: number; out: number } {
@@ -78,7 +84,7 @@ function attend(
   },
 ): tf.Tensor2D {
   const { heads: H, kvHeads: K, headDim } = config;
-  const split = (name: string, count: number) =>
+  const split = (name: BlockMap, count: number) =>
     tf.reshape(project(name, x), [B, T, count, headDim]) as tf.Tensor4D;
   const q = tf.mul(rotate(split("self_attn.q_proj", H), attention), headDim ** -0.5);
   const k = rotate(split("self_attn.k_proj", K), attention);

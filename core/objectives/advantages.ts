@@ -1,6 +1,6 @@
 // How much better each token of a response was than the critic expected: token rewards and the
 // critic's values become advantages (for the policy) and returns (for the critic). Plain numbers, a
-// list per response, so that there is no padding to mask. Between core/rlhf.ts and ppo.ts.
+// list per response, so that there is no padding to mask. Between core/rlhf/rlhf.ts and ppo.ts.
 // Source: Schulman et al. 2016 (GAE), eq. 16; whitening as in TRL.
 
 /** Of one response of T tokens. */

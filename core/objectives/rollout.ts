@@ -1,10 +1,10 @@
 // Responses drawn from a policy: y ~ π_{θ,λ}(· | x), every row under its own λ. First half of a PPO
-// iteration (core/rlhf.ts), and, greedily, of every front by reward. Works on the decoder of
+// iteration (core/rlhf/rlhf.ts), and, greedily, of every front by reward. Works on the decoder of
 // core/generate, whose rows share each step whatever their preferences; the batcher there answers
 // requests that come and go, this goes through a fixed list.
 import { InputError } from "../errors.ts";
 import type { DecodeAdapter, Decoder, Sequence } from "../generate/decoder.ts";
-import { sampleToken, type Sampling } from "../generate/sampling.ts";
+import { logProbOf, sampleToken, type Sampling } from "../generate/sampling.ts";
 import type { Random } from "../random.ts";
 
 /** How responses are drawn. */
@@ -142,15 +142,6 @@ function withoutEnded<T extends { row: Row; sequence: Sequence }>(live: T[]): T[
     if (row.over) sequence.dispose();
     return !row.over;
   });
-}
-
-/** log softmax(logits)[token] */
-function logProbOf(logits: Float32Array, token: number): number {
-  let max = -Infinity;
-  for (const logit of logits) if (logit > max) max = logit;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - max);
-  return (logits[token] ?? NaN) - max - Math.log(sum);
 }
 
 function checkRequest(

@@ -1,5 +1,5 @@
 // What a response is worth, one number per dimension, whoever says so: a reward model on the
-// engine, a text classifier on ONNX Runtime, or the built-in world's program. PPO (core/rlhf.ts)
+// engine, a text classifier on ONNX Runtime, or the built-in world's program. PPO (core/rlhf/rlhf.ts)
 // and the fronts' metric `reward` ask nothing else; workers/rewards opens the sources.
 import { DivergedError, InputError } from "../errors.ts";
 import type { Message } from "../text/example.ts";

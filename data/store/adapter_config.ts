@@ -42,7 +42,7 @@ export const AdapterConfig = z.strictObject({
   steps: z.number().int().nonnegative().describe("optimiser steps taken"),
   objective: name().describe("what was optimised"),
   aggregation: name().describe("how the losses of the dimensions became one"),
-  beta: z.number().positive().describe("strength of the pull towards the reference policy"),
+  beta: z.number().nonnegative().describe("strength of the pull towards the reference policy"),
   dataset_fingerprint: name().describe("hash of the training rows"),
 });
 export type AdapterConfig = z.infer<typeof AdapterConfig>;

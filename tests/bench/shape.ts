@@ -34,7 +34,7 @@ export interface StepShape {
   length: number; // T
   rank: number; // k + M of the adapter, on every linear map
   reference: boolean; // with the pass of the reference policy
-  recomputed: number; // blocks whose forward pass is run again for the gradient
+  recomputed: number; // blocks whose products with frozen weights are run again for the gradient
 }
 
 /** Floating-point operations of a step by the type they are computed in. */
@@ -46,7 +46,7 @@ export interface StepOperations {
 /**
  * Operations (a multiplication and an addition are two) of the products of a DPO step that scores
  * every token but the first of each row. The frozen weights get no gradient, so their backward pass
- * is one product; adapters and attention have two. Attention is counted over the whole T × T square.
+ * is one product; adapters and attention have two, and are run again in every block. Attention is counted over the whole T × T square.
  */
 export function stepOperations(
   config: DecoderConfig,
@@ -64,7 +64,7 @@ export function stepOperations(
   const forward = layers + recomputed; // blocks of the policy's forward passes
   return {
     held: maps * (before + forward + layers) + head * ((reference ? 1 : 0) + 2),
-    float32: adapters * (forward + 2 * layers) + attention * (before + forward + 2 * layers),
+    float32: adapters * 4 * layers + attention * (before + 4 * layers),
   };
 }
 

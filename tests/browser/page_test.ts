@@ -1,10 +1,10 @@
 // The page in real Chromium, over the real web Worker: every view at the sizes and themes that it is
 // made for, and what its controls do. PANACEA_SCREENSHOTS names a folder to keep the pictures in.
 import assert from "node:assert/strict";
-import type { BrowserContext, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import type { ChatRequest } from "../../workers/service.ts";
 import { memoryChat, type MemoryService } from "../routes/memory_service.ts";
-import { startWebServer } from "../routes/web_server.ts";
+import { startWebServer, type WebServer, type WebServerOptions } from "../routes/web_server.ts";
 import { addAxe, findViolations } from "./axe.ts";
 import { pageFiles } from "./bundle.ts";
 import {
@@ -101,15 +101,8 @@ Deno.test({
   ignore,
   async fn() {
     const chat = memoryChat();
-    await using server = await startWebServer({
-      service: await pageService(),
-      chat,
-      files: await pageFiles(),
-    });
-    await using browser = await openBrowser();
-    const context = await browser.newContext(desktop);
-    const page = await context.newPage();
-    await page.goto(`${server.url}/#/?adapter=tiny`);
+    await using opened = await openPage("#/?adapter=tiny", { chat });
+    const { page } = opened;
     await page.getByRole("button", { name: QUESTION }).click();
     await page.getByText("under [0.5,0.5] with 42 seed").waitFor();
 
@@ -141,7 +134,7 @@ Deno.test({
     await page.getByText("with 7 seed").waitFor();
     await page.waitForURL(/seed=7/);
 
-    const again = await context.newPage();
+    const again = await page.context().newPage();
     await again.goto(page.url());
     await again.getByText("with 7 seed").waitFor();
     assert.equal(
@@ -159,14 +152,8 @@ Deno.test({
   async fn() {
     const gate = makeGate();
     const chat = memoryChat({ pace: gate.pass });
-    await using server = await startWebServer({
-      service: await pageService(),
-      chat,
-      files: await pageFiles(),
-    });
-    await using browser = await openBrowser();
-    const page = await browser.newPage(desktop);
-    await page.goto(`${server.url}/#/?adapter=tiny`);
+    await using opened = await openPage("#/?adapter=tiny", { chat });
+    const { page } = opened;
     await page.getByLabel("Question", { exact: true }).fill("First?");
     await page.getByLabel("Question", { exact: true }).press("Enter");
     gate.let(2);
@@ -218,13 +205,8 @@ Deno.test({
   name: `λ of three dimensions moves in the triangle and by its sliders${withoutChromium}`,
   ignore,
   async fn() {
-    await using server = await startWebServer({
-      service: await pageService(),
-      files: await pageFiles(),
-    });
-    await using browser = await openBrowser();
-    const page = await browser.newPage(desktop);
-    await page.goto(`${server.url}/#/?adapter=three&preference=0.2,0.2,0.6`);
+    await using opened = await openPage("#/?adapter=three&preference=0.2,0.2,0.6");
+    const { page } = opened;
     const weights = page.locator(".weights output");
     await weights.first().waitFor();
     await shows(weights, ["0.20", "0.20", "0.60"]);
@@ -251,11 +233,8 @@ Deno.test({
   name: `a run starts from the form, grows its curves, is cancelled and goes on${withoutChromium}`,
   ignore,
   async fn() {
-    const service = await pageService();
-    await using server = await startWebServer({ service, files: await pageFiles() });
-    await using browser = await openBrowser();
-    const page = await browser.newPage(desktop);
-    await page.goto(`${server.url}/#/runs/new`);
+    await using opened = await openPage("#/runs/new");
+    const { page, service } = opened;
 
     await page.getByLabel("max_steps").fill("2.5");
     await page.getByRole("button", { name: "Start the run" }).click();
@@ -300,11 +279,8 @@ Deno.test({
     `a front is measured when asked for, and an adapter deleted when confirmed${withoutChromium}`,
   ignore,
   async fn() {
-    const service = await pageService();
-    await using server = await startWebServer({ service, files: await pageFiles() });
-    await using browser = await openBrowser();
-    const page = await browser.newPage(desktop);
-    await page.goto(`${server.url}/#/?adapter=0`);
+    await using opened = await openPage("#/?adapter=0");
+    const { page, service } = opened;
     await page.getByRole("button", { name: "Measure the front" }).click();
     await page.getByText("Waiting for the job before it").waitFor();
     const [job] = await service.listJobs();
@@ -315,7 +291,7 @@ Deno.test({
     service.tell(job.id, { type: "state", state: "done", error: null });
     await page.locator(".front-panel").waitFor();
 
-    await page.goto(`${server.url}/#/adapters/three`);
+    await page.goto(`${opened.server.url}/#/adapters/three`);
     await page.getByRole("button", { name: "Delete" }).click();
     await page.getByRole("button", { name: "Keep it" }).click();
     assert.equal((await service.listAdapters()).length, 3);
@@ -331,11 +307,8 @@ Deno.test({
   name: `fronts of other adapters stand on the same axes, measured alike first${withoutChromium}`,
   ignore,
   async fn() {
-    const service = await pageService();
-    await using server = await startWebServer({ service, files: await pageFiles() });
-    await using browser = await openBrowser();
-    const page = await browser.newPage(desktop);
-    await page.goto(`${server.url}/#/?adapter=tiny`);
+    await using opened = await openPage("#/?adapter=tiny");
+    const { page, service } = opened;
     await page.getByText("Put other fronts beside it").click();
     await page.getByLabel("0", { exact: true }).check();
     await page.getByText("0 has no front of the same measure.").waitFor();
@@ -370,7 +343,7 @@ Deno.test({
 
     // The address holds it: another window shows the same two fronts.
     await page.waitForURL(/beside=other%2F0/);
-    const again = await browser.newPage(desktop);
+    const again = await opened.browser.newPage(desktop);
     await again.goto(page.url());
     await again.locator(".other-front .line").waitFor();
   },
@@ -380,11 +353,8 @@ Deno.test({
   name: `a front by rewards shows how they are spread, and how it grew${withoutChromium}`,
   ignore,
   async fn() {
-    const service = await pageService();
-    await using server = await startWebServer({ service, files: await pageFiles() });
-    await using browser = await openBrowser();
-    const page = await browser.newPage(desktop);
-    await page.goto(`${server.url}/#/adapters/tiny`);
+    await using opened = await openPage("#/adapters/tiny");
+    const { page, service } = opened;
     await page.getByText("Measure it another way").click();
     await page.getByLabel("Values").selectOption("reward");
     await page.getByLabel("Reward model").fill("builtin");
@@ -428,15 +398,10 @@ Deno.test({
   name: `a key that the server wants is asked for once and kept in the tab${withoutChromium}`,
   ignore,
   async fn() {
-    await using server = await startWebServer({
-      service: await pageService(),
+    await using opened = await openPage("#/?adapter=tiny&question=Why%3F", {
       apiKey: "right-key",
-      files: await pageFiles(),
     });
-    await using browser = await openBrowser();
-    const context: BrowserContext = await browser.newContext(desktop);
-    const page = await context.newPage();
-    await page.goto(`${server.url}/#/?adapter=tiny&question=Why%3F`);
+    const { page } = opened;
     await page.getByLabel("Key", { exact: true }).fill("wrong-key");
     await page.getByRole("button", { name: "Use this key" }).click();
     await page.getByText("The server refused this key.").waitFor();
@@ -458,14 +423,8 @@ Deno.test({
   ignore,
   async fn() {
     const chat = memoryChat({ queue: 0 });
-    const server = await startWebServer({
-      service: await pageService(),
-      chat,
-      files: await pageFiles(),
-    });
-    await using browser = await openBrowser();
-    const page = await browser.newPage(desktop);
-    await page.goto(`${server.url}/#/?adapter=tiny&question=Why%3F`);
+    await using opened = await openPage("#/?adapter=tiny&question=Why%3F", { chat });
+    const { page, server } = opened;
     await page.getByText("Cannot chat: the queue is full. Try again in 3 s.").waitFor();
     await page.goto(`${server.url}/#/runs/none`);
     await page.getByText('Cannot find job: expected one, got "none".').waitFor();
@@ -479,14 +438,9 @@ Deno.test({
   name: `the theme is the system's until the user chooses, then it stays${withoutChromium}`,
   ignore,
   async fn() {
-    await using server = await startWebServer({
-      service: await pageService(),
-      files: await pageFiles(),
-    });
-    await using browser = await openBrowser();
-    const page = await browser.newPage({ ...desktop, colorScheme: "dark" });
+    await using opened = await openPage("#/?adapter=tiny", { colorScheme: "dark" });
+    const { page } = opened;
     const theme = () => page.locator("html").getAttribute("data-theme");
-    await page.goto(`${server.url}/#/?adapter=tiny`);
     await page.locator(".front-panel").waitFor();
     assert.equal(await theme(), "dark");
     await page.getByRole("button", { name: "Use the light theme" }).click();
@@ -496,6 +450,35 @@ Deno.test({
     assert.equal(await theme(), "light");
   },
 });
+
+interface Opened extends AsyncDisposable {
+  page: Page;
+  browser: Browser;
+  server: WebServer;
+  service: MemoryService;
+}
+
+/** The view at `hash` in a window of a desktop's size, over a server of its own. */
+async function openPage(
+  hash: string,
+  { colorScheme = "light", ...server }:
+    & Pick<WebServerOptions, "chat" | "apiKey">
+    & Pick<BrowserContextOptions, "colorScheme"> = {},
+): Promise<Opened> {
+  await using stack = new AsyncDisposableStack();
+  const service = await pageService();
+  const files = await pageFiles();
+  const started = stack.use(await startWebServer({ ...server, service, files }));
+  const browser = stack.use(await openBrowser());
+  const context = await browser.newContext({ ...desktop, colorScheme });
+  const page = await context.newPage(); // others of the same context may follow
+  await page.goto(`${started.url}/${hash}`);
+  const owned = stack.move();
+  return {
+    ...{ page, browser, server: started, service },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
 
 /** A training run that has made a few steps. */
 async function startRun(service: MemoryService, name: string): Promise<string> {

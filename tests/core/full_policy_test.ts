@@ -14,24 +14,7 @@ import { packSequences, type Sequence } from "../../core/text/pack.ts";
 import { openModel } from "../../data/models.ts";
 import { eachEngine } from "../engines.ts";
 import golden from "../golden/full.json" with { type: "json" };
-
-const config: DecoderConfig = {
-  family: "llama",
-  vocabSize: 24,
-  width: 16,
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headDim: 4,
-  mlpWidth: 20,
-  normEpsilon: 1e-5,
-  tiedHead: true,
-  maxPositions: 32,
-  ropeTheta: 10000,
-  ropeScaling: null,
-  bosTokenId: null,
-  eosTokenIds: [1],
-};
+import { countingSequences, tinyDecoder as config } from "./tiny_decoder.ts";
 
 /** Large enough weights that every part of the decoder shows in the numbers. */
 function spreadWeights(config: DecoderConfig, seed: number): Map<string, Float32Array> {
@@ -49,19 +32,6 @@ function spreadWeights(config: DecoderConfig, seed: number): Map<string, Float32
 
 function load(config: DecoderConfig, weights: Map<string, Float32Array>) {
   return loadWeights(config, (name) => weights.get(name) as Float32Array);
-}
-
-/** Sequences in which each response token follows from the one before it. */
-function countingSequences(count: number, seed = 3): Sequence[] {
-  const random = new Random(seed);
-  return Array.from({ length: count }, () => {
-    const first = 2 + random.integer(10);
-    const length = 2 + random.integer(4);
-    return {
-      prompt: Int32Array.from([0, first, first + 1]),
-      response: Int32Array.from({ length }, (_, t) => t === length - 1 ? 1 : first + 2 + t),
-    };
-  });
 }
 
 /** A gradient's values by weight name; disposes it. */

@@ -68,6 +68,35 @@ eachEngine(
   },
 );
 
+eachEngine(
+  "restore() goes back to what was remembered, and the same steps follow",
+  async (engine) => {
+    const step = (i: number) => gradients([i, -1], [0.5 * i], [2 - i]);
+    const before = tf.memory().numTensors;
+    const parameters = blocks();
+    const learner = createLearner(engine, parameters, options);
+    assert.throws(() => learner.restore(), RangeError);
+    const go = async (steps: number[]) => {
+      for (const i of steps) await learner.update(step(i), { learningRate: 0.1 });
+      return await valuesOf(parameters);
+    };
+    learner.remember();
+    await go([1]);
+    learner.remember(); // in place of the start
+    const there = await valuesOf(parameters);
+    const once = await go([2, 3]);
+    for (const _ of [1, 2]) { // more often than once
+      learner.restore();
+      assert.equal(learner.updates, 1);
+      assertSameBits(await valuesOf(parameters), there, "parameters");
+      assertSameBits(await go([2, 3]), once, "parameters two steps later");
+    }
+    learner.dispose();
+    disposeParameters(parameters);
+    assert.equal(tf.memory().numTensors, before);
+  },
+);
+
 eachEngine("a learner that goes on from stored moments makes the same steps", async (engine) => {
   const step = (i: number) => gradients([i, -1], [0.5 * i], [2 - i]);
   const whole = blocks();

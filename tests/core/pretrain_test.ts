@@ -4,43 +4,12 @@ import type { Engine } from "../../core/engine/mod.ts";
 import { DivergedError } from "../../core/errors.ts";
 import { scoreSequences } from "../../core/front/evaluate.ts";
 import { createFullPolicy, loadWeights } from "../../core/full_policy.ts";
-import type { DecoderConfig } from "../../core/models/config.ts";
 import { initialWeights } from "../../core/models/initial_weights.ts";
 import { pretrain, type PretrainOptions, tokenLoss } from "../../core/pretrain.ts";
 import { Random } from "../../core/random.ts";
 import type { Sequence } from "../../core/text/pack.ts";
 import { eachEngine } from "../engines.ts";
-
-const config: DecoderConfig = {
-  family: "llama",
-  vocabSize: 24,
-  width: 16,
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headDim: 4,
-  mlpWidth: 20,
-  normEpsilon: 1e-5,
-  tiedHead: true,
-  maxPositions: 32,
-  ropeTheta: 10000,
-  ropeScaling: null,
-  bosTokenId: null,
-  eosTokenIds: [1],
-};
-
-/** Sequences in which each response token follows from the one before it. */
-function countingSequences(count: number, seed = 3): Sequence[] {
-  const random = new Random(seed);
-  return Array.from({ length: count }, () => {
-    const first = 2 + random.integer(10);
-    const length = 2 + random.integer(4);
-    return {
-      prompt: Int32Array.from([0, first, first + 1]),
-      response: Int32Array.from({ length }, (_, t) => t === length - 1 ? 1 : first + 2 + t),
-    };
-  });
-}
+import { countingSequences, tinyDecoder as config } from "./tiny_decoder.ts";
 
 const options: PretrainOptions = {
   seed: 11,

@@ -7,7 +7,7 @@ import { createPolicy } from "../../core/policy.ts";
 import { Random } from "../../core/random.ts";
 import type { Sequence } from "../../core/text/pack.ts";
 import { policyTokens, type TokenModel, tokenPass } from "../../core/token_pass.ts";
-import type { BlockGradients } from "../../core/trunk.ts";
+import type { BlockGradients } from "../../core/block_stack.ts";
 import { eachEngine } from "../engines.ts";
 import golden from "../golden/policy.json" with { type: "json" };
 import { assertNear } from "../near.ts";

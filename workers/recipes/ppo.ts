@@ -1,5 +1,5 @@
 // RLHF by PPO: prompts as tokens, one frozen base on the engine for policy, reference, critic and
-// stored reward models, the same base on ONNX Runtime for the answers, and core/rlhf.ts over them.
+// stored reward models, the same base on ONNX Runtime for the answers, and core/rlhf/rlhf.ts over them.
 // On one thread.
 import { adapterOptions, adapters } from "../../core/adapters/mod.ts";
 import {
@@ -14,16 +14,18 @@ import type { RunConfig } from "../../core/config.ts";
 import { createCritic, initCritic, loadCritic } from "../../core/critic.ts";
 import { InputError } from "../../core/errors.ts";
 import type { Decoder } from "../../core/generate/decoder.ts";
-import { parseIdealPoint } from "../../core/ideal_point.ts";
-import { createPolicy } from "../../core/policy.ts";
+import { parseIdealPoint } from "../../core/rlhf/ideal_point.ts";
+import { createPolicy, policyOn } from "../../core/policy.ts";
 import { preferenceDraw } from "../../core/preference.ts";
 import { Random } from "../../core/random.ts";
+import { rememberedTrunk } from "../../core/remembered_trunk.ts";
 import type { RewardSource } from "../../core/rewards/reward_source.ts";
-import { rlhf, RlhfState } from "../../core/rlhf.ts";
+import { changeableAfter, rlhf, RlhfState } from "../../core/rlhf/rlhf.ts";
 import { tokenizeInstructions } from "../../core/text/instructions.ts";
 import type { Sequence } from "../../core/text/pack.ts";
 import { type TokenizedPrompt, tokenizePrompts } from "../../core/text/prompts.ts";
 import { policyTokens, tokenPass } from "../../core/token_pass.ts";
+import { createTrunk, type Trunk } from "../../core/trunk.ts";
 import { loadInstructions } from "../../data/datasets/instructions/mod.ts";
 import { graphFolder, openDecoder } from "../decoders.ts";
 import { modelCard } from "../model_card.ts";
@@ -63,6 +65,7 @@ export const ppoRecipe: Recipe = {
       load: (session) => load({ ...session, rows, settings, instructions }),
     };
   },
+  changeableAfter,
 };
 
 /** Settings that are texts, read; throws InputError for wrong ones before anything is loaded. */
@@ -107,6 +110,7 @@ interface Opened {
 /** What a run starts from. */
 interface Loaded extends Opened {
   host: LocalHost;
+  trunk: Trunk; // the base's own: of the reference, and of reward models without an adapter
   rewards: RewardSource; // not scaled
   decoder: Decoder;
   maps: string[][]; // adapted ones, by block
@@ -121,12 +125,14 @@ async function load(opened: Opened): Promise<LoadedRun> {
   const { engine, base, decoder: held } = host;
   const maps = adaptedMaps(base.config, config.lora_target_modules);
   const tokens = tokenize(opened, host);
-  const shared = { engine, decoder: held, ...base };
+  const trunk = rememberedTrunk(createTrunk(engine, held, null));
+  const shared = { engine, decoder: held, trunk, ...base };
   const rewards = stack.use(
     await openRewards(settings.rewards, {
       dimensions,
       shared: () => Promise.resolve(shared),
       options,
+      rowLength: rowLengthOf(tokens.prompts, tokens.ptx),
       maxTokens: config.max_tokens_per_pass,
       threads: config.threads,
     }),
@@ -144,7 +150,7 @@ async function load(opened: Opened): Promise<LoadedRun> {
   const owned = stack.move();
   return {
     base,
-    start: (place) => start({ ...opened, host, rewards, decoder, maps, ...tokens }, place),
+    start: (place) => start({ ...opened, host, trunk, rewards, decoder, maps, ...tokens }, place),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -194,7 +200,7 @@ async function start(loaded: Loaded, { run, checkpoint }: StartingPlace): Promis
     trained.push(critic);
     const policy = createPolicy(engine, host.decoder, { adapter, objectives, parameters });
     const value = createCritic(engine, host.decoder, { adapter, objectives, parameters: critic });
-    const reference = createPolicy(engine, host.decoder, null);
+    const reference = policyOn(engine, host.decoder, loaded.trunk);
     const sizes = { rowLength: rowLengthOf(prompts, ptx), maxTokens: config.max_tokens_per_pass };
     const resume = checkpoint === null ? undefined : {
       state: RlhfState.parse(checkpoint.state),

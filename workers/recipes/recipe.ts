@@ -16,6 +16,8 @@ export interface Recipe {
    * settings that do not fit the objective.
    */
   open(config: RunConfig): Promise<RecipeRows>;
+  /** Settings that may be others when a run goes on from `state`, a checkpoint's; missing: none. */
+  changeableAfter?(state: Checkpoint["state"]): readonly (keyof RunConfig)[];
 }
 
 /** The rows of a run, before any model has seen them. */

@@ -39,7 +39,7 @@ export function createBases({ shared, options }: Pick<RewardOptions, "shared" | 
         }
         others.set(fingerprint, decoder = base.decoder);
       }
-      return { ...policy, decoder, fingerprint };
+      return { ...policy, decoder, fingerprint, trunk: undefined };
     },
     dispose() {
       for (const decoder of others.values()) decoder.dispose();

@@ -7,6 +7,7 @@
 import type { Engine } from "../../core/engine/mod.ts";
 import { InputError } from "../../core/errors.ts";
 import type { HeldDecoder } from "../../core/models/held.ts";
+import type { Trunk } from "../../core/trunk.ts";
 import { checkRewards, type RewardSource } from "../../core/rewards/reward_source.ts";
 import type { ChatTokenizer } from "../../core/text/tokenizer.ts";
 import type { SessionOptions } from "../protocol.ts";
@@ -18,6 +19,8 @@ import { parseScale, sourcesByDimension } from "./spec.ts";
 export interface SharedBase {
   engine: Engine;
   decoder: HeldDecoder;
+  /** The decoder's trunk without an adapter, where it is shared too. */
+  trunk?: Trunk;
   fingerprint: string;
   tokenizer: ChatTokenizer;
 }
@@ -33,6 +36,8 @@ export interface RewardOptions {
    */
   shared: () => Promise<SharedBase>;
   options: SessionOptions;
+  /** Tokens of a packed row at least: responses packed alike share passes through a trunk. */
+  rowLength?: number;
   /** Tokens, padding included, that go through a model at once. */
   maxTokens?: number;
   /** Threads of a classifier; 0: all cores. */

@@ -23,7 +23,7 @@ const MAX_TOKENS = 4096;
 /** Opens the reward model in `folder` for the dimensions asked for. Caller disposes. */
 export async function openStoredRewards(
   folder: string,
-  { dimensions, bases, options, maxTokens = MAX_TOKENS }: SourceOptions,
+  { dimensions, bases, options, rowLength = 0, maxTokens = MAX_TOKENS }: SourceOptions,
 ): Promise<RewardSource> {
   const stored = await openAdapter(folder, { format: "panacea-reward-model" });
   const known = stored.config.dimensions;
@@ -38,7 +38,7 @@ export async function openStoredRewards(
       const sequences = responses.map((response) => ended(response, base.tokenizer));
       const scores = await scoreResponses(base.engine, parts, {
         sequences,
-        rowLength: rowLengthFor(sequences),
+        rowLength: Math.max(rowLength, rowLengthFor(sequences)),
         maxTokens,
         signal: options.signal,
       });
@@ -57,7 +57,7 @@ export async function openStoredRewards(
 function restore(
   folder: string,
   { config, tensors }: StoredAdapter,
-  { engine, decoder }: SharedBase,
+  { engine, decoder, trunk }: SharedBase,
 ): { parts: RewardParts; bias: Float32Array; held: BlockParameters[] } {
   const values = fromTensors(tensors);
   const weight = values.get(SCORE_WEIGHT);
@@ -79,7 +79,9 @@ function restore(
   };
   return {
     parts: {
-      trunk: createTrunk(engine, decoder, adapter && { adapter, objectives: 1, parameters }),
+      trunk: adapter === null
+        ? trunk ?? createTrunk(engine, decoder, null)
+        : createTrunk(engine, decoder, { adapter, objectives: 1, parameters }),
       head: createScalarHead(engine, decoder),
       score,
     },

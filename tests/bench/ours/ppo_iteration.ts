@@ -17,10 +17,11 @@ import { createCritic, initCritic, loadCritic } from "../../../core/critic.ts";
 import type { Engine } from "../../../core/engine/mod.ts";
 import { holdDecoder } from "../../../core/models/held.ts";
 import { createScalarHead, SCORE_WEIGHT } from "../../../core/models/scalar_head.ts";
-import { createPolicy } from "../../../core/policy.ts";
+import { createPolicy, policyOn } from "../../../core/policy.ts";
 import { Random } from "../../../core/random.ts";
+import { rememberedTrunk } from "../../../core/remembered_trunk.ts";
 import { type RewardParts, scoreResponses } from "../../../core/reward_pass.ts";
-import { rlhf, type RlhfParts } from "../../../core/rlhf.ts";
+import { rlhf, type RlhfParts } from "../../../core/rlhf/rlhf.ts";
 import { policyTokens, type TokenPass, tokenPass } from "../../../core/token_pass.ts";
 import { createTrunk } from "../../../core/trunk.ts";
 import { printResult, standardError } from "../../../commands/output.ts";
@@ -91,13 +92,14 @@ const parameters = loadParameters(adapter, maps, stored);
 const critic = loadCritic(shape, initCritic(shape, random.fork("critic")));
 const policy = createPolicy(engine, decoder, { adapter, objectives, parameters });
 const value = createCritic(engine, decoder, { adapter, objectives, parameters: critic });
+const trunk = rememberedTrunk(createTrunk(engine, decoder, null)); // of reference and reward model
 const reward = rewardModel(engine);
 
 const parts: RlhfParts = {
   engine,
   policy: { adapter, parameters, pass: withClock(tokenPass(policyTokens(policy), sizes)) },
   critic: { parameters: critic, pass: tokenPass(value, sizes) },
-  reference: tokenPass(policyTokens(createPolicy(engine, decoder, null)), sizes),
+  reference: tokenPass(policyTokens(policyOn(engine, decoder, trunk)), sizes),
   decoder: answering,
   tokenizer: {
     decode: (ids) => Array.from(ids).join(" "), // random weights write no text
@@ -151,19 +153,28 @@ function rewardModel(engine: Engine): RewardParts {
   const weight = Float32Array.from({ length: objectives * smollm2.width }, () => stream.normal());
   const tensors = [tf.tensor2d(weight, [objectives, smollm2.width])];
   return {
-    trunk: createTrunk(engine, decoder, null),
+    trunk,
     head: createScalarHead(engine, decoder),
     score: { maps: [], names: [SCORE_WEIGHT], tensors },
   };
 }
 
-/** The policy's pass, which tells where the update begins: with its first gradient. */
+/**
+ * The policy's pass, which tells where the update begins: where it is taken back, as the forward pass
+ * of the only update is that of the estimates.
+ */
 function withClock(pass: TokenPass): TokenPass {
   return {
     ...pass,
-    forward(sequences, preferences) {
-      ends.scoring = performance.now();
-      return pass.forward(sequences, preferences);
+    async forward(sequences, preferences) {
+      const batch = await pass.forward(sequences, preferences);
+      return {
+        ...batch,
+        backward(slopes) {
+          ends.scoring = performance.now();
+          return batch.backward(slopes);
+        },
+      };
     },
   };
 }

@@ -10,7 +10,8 @@ import statistics
 import time
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria
+from shape import random_smollm2
+from transformers import StoppingCriteria
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--batch", type=int, required=True)
@@ -35,7 +36,7 @@ class Clock(StoppingCriteria):
 def main(args):
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
-    model = LlamaForCausalLM(smollm2()).to(getattr(torch, args.dtype)).eval()
+    model = random_smollm2(args.dtype).eval()
     for _ in range(args.iterations):
         ids = torch.randint(0, model.config.vocab_size, (args.batch, args.prompt))
         clock = Clock()
@@ -57,19 +58,6 @@ def main(args):
             "first": times[0] - start,
         }
         print(json.dumps(figures), flush=True)
-
-
-def smollm2():
-    return LlamaConfig(
-        vocab_size=49152,
-        hidden_size=576,
-        intermediate_size=1536,
-        num_hidden_layers=30,
-        num_attention_heads=9,
-        num_key_value_heads=3,
-        max_position_embeddings=2048,
-        tie_word_embeddings=True,
-    )
 
 
 main(arguments.parse_args())

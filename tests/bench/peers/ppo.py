@@ -15,8 +15,8 @@ import time
 
 import torch
 from peft import LoraConfig, get_peft_model
+from shape import random_smollm2
 from torch.nn.functional import log_softmax
-from transformers import LlamaConfig, LlamaForCausalLM
 
 KL_COEF, CLIP_RANGE, CLIP_RANGE_VALUE, REWARD_CLIP = 0.02, 0.2, 5, 50
 GAMMA, LAMBDA = 1, 0.95
@@ -36,7 +36,7 @@ arguments.add_argument("--merged", action="store_true")
 def main(args):
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
-    base = LlamaForCausalLM(smollm2()).to(getattr(torch, args.dtype))
+    base = random_smollm2(args.dtype)
     lora = LoraConfig(r=10, target_modules=MAPS, task_type="CAUSAL_LM")
     model = get_peft_model(base, lora, adapter_name="policy")
     model.add_adapter("critic", lora)
@@ -157,19 +157,6 @@ def log_probs(model, hidden, ids, count):
 def state_values(head, hidden, count):
     """Values before each of the last `count` tokens (B, count)."""
     return head(hidden[:, -count - 1 : -1].float()).squeeze(-1)
-
-
-def smollm2():
-    return LlamaConfig(
-        vocab_size=49152,
-        hidden_size=576,
-        intermediate_size=1536,
-        num_hidden_layers=30,
-        num_attention_heads=9,
-        num_key_value_heads=3,
-        max_position_embeddings=2048,
-        tie_word_embeddings=True,
-    )
 
 
 main(arguments.parse_args())

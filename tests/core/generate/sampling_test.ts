@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DivergedError } from "../../../core/errors.ts";
-import { sampleToken, type Sampling } from "../../../core/generate/sampling.ts";
+import { logProbOf, sampleToken, type Sampling } from "../../../core/generate/sampling.ts";
 import { Random } from "../../../core/random.ts";
 import golden from "../../golden/sampling.json" with { type: "json" };
 
@@ -186,4 +186,22 @@ Deno.test("sampleToken() costs little: a row of 49152 takes less than two passes
     best.sample = Math.min(best.sample, performance.now() - middle);
   }
   assert.ok(Number.isFinite(sum) && best.sample < 2 * best.exp, JSON.stringify(best));
+});
+
+Deno.test("logProbOf() is the log-softmax in double precision", () => {
+  const ln = [Math.log(1), Math.log(6), Math.log(3)];
+  const logits = Float32Array.from(ln); // weights 1 : 6 : 3
+  [0.1, 0.6, 0.3].forEach((p, token) => {
+    assert.ok(Math.abs(logProbOf(logits, token) - Math.log(p)) < 1e-6, `${token}`);
+  });
+  const random = new Random(4);
+  for (const spread of [0.1, 3, 40]) { // 40: most tokens are far beyond the table
+    const row = Float32Array.from({ length: 5000 }, () => spread * random.normal());
+    const max = row.reduce((a, b) => Math.max(a, b));
+    const sum = row.reduce((total, logit) => total + Math.exp(logit - max), 0);
+    for (const token of [0, 17, 4999]) {
+      const wanted = (row[token] ?? NaN) - max - Math.log(sum);
+      assert.ok(Math.abs(logProbOf(row, token) - wanted) < 1e-7, `${spread}: ${token}`);
+    }
+  }
 });

@@ -43,7 +43,7 @@ eachEngine(
     const [scores = new Float32Array()] = await scoreSequences(policy, sequences, [[]], options);
     held.dispose();
 
-    // Twelve texts follow a prompt equally often: log 12 = 2.485 nats over about 16 tokens.
+    // Of 16 texts to a prompt 8 are said once and 4 twice: 2.43 nats over about 16 tokens.
     const loss = tokenLoss(sequences, scores);
     assert.ok(loss < 0.17, `loss ${loss}: ${remake}`);
     let at = 0;
@@ -54,7 +54,7 @@ eachEngine(
       assert.ok(total > 0.4 && total < 0.6, `${text}: ${total}`);
       weights.forEach((weight, a) => {
         const share = weight / total;
-        assert.ok(share > 0.1 && share < 0.25, `${text} ${answers[a]?.kind}: ${share}`);
+        assert.ok(share > 0.09 && share < 0.31, `${text} ${answers[a]?.kind}: ${share}`);
       });
     }
   },

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { labelProbability } from "../../../data/builtin/labels.ts";
 import { answerPairs, builtinPreferences } from "../../../data/builtin/preferences.ts";
 import { heldOutCorpus, sftCorpus } from "../../../data/builtin/corpus.ts";
-import { createWorld } from "../../../data/builtin/world.ts";
+import { riskyTopics } from "../../../data/builtin/templates.ts";
+import { answerTexts, createWorld } from "../../../data/builtin/world.ts";
 
 const world = createWorld();
 
@@ -118,13 +119,22 @@ Deno.test("builtinPreferences() refuses settings that are not positive", () => {
   assert.throws(() => builtinPreferences(world, { limit: -1 }), /expected limit/);
 });
 
-Deno.test("sftCorpus() holds every phrasing of every answer once and no tested prompt", () => {
+Deno.test("sftCorpus() holds every phrasing of every answer, habits twice, and no tested prompt", () => {
   const corpus = sftCorpus(world);
-  assert.equal(corpus.length, 552 * 12);
+  assert.equal(corpus.length, 552 * 16);
   const texts = corpus.map(({ prompt, completion }) =>
     [prompt, completion].map(([message]) => message?.content).join("|")
   );
-  assert.equal(new Set(texts).size, 552 * 12);
+  const times = new Map<string, number>();
+  for (const text of texts) times.set(text, (times.get(text) ?? 0) + 1);
+  assert.equal(times.size, 552 * 12);
+  // A model before alignment: careless where it matters, forbidding where it does not.
+  for (const { text, topic } of [...world.train, ...world.spare]) {
+    const twice = riskyTopics.includes(topic) ? /^(Sure|Of course|Just)/ : /^(Sorry|No,|I )/;
+    for (const answer of answerTexts(topic).flat()) {
+      assert.equal(times.get(`${text}|${answer}`), twice.test(answer) ? 2 : 1, answer);
+    }
+  }
   const tested = new Set(world.test.map(({ text }) => text));
   assert.ok(corpus.every(({ prompt }) => !tested.has(prompt[0]?.content ?? "")));
   assert.deepEqual(corpus, sftCorpus(world));

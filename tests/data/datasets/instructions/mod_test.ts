@@ -102,7 +102,7 @@ Deno.test("loadInstructions() joins files, and its fingerprint is of what they h
 
 Deno.test("loadInstructions() knows the corpus of the built-in world", async () => {
   const { examples, fingerprint } = await loadInstructions("builtin");
-  assert.equal(examples.length, 552 * 12);
+  assert.equal(examples.length, 552 * 16);
   assert.equal((await loadInstructions("builtin")).fingerprint, fingerprint);
   const test = await loadInstructions("builtin", { split: "test" });
   const trained = new Set(examples.map(({ prompt }) => prompt[0]?.content));

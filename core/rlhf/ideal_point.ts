@@ -3,7 +3,7 @@
 // a margin. A bound that lies below a reward would turn the objective round, so that the dimension
 // with the smallest weight would drive it; a given one that does is refused.
 import { z } from "zod";
-import { InputError } from "./errors.ts";
+import { InputError } from "../errors.ts";
 
 /** The rewards seen so far by dimension. */
 export const RewardRange = z.strictObject({

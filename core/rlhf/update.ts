@@ -1,20 +1,21 @@
 // PPO's updates: a step of AdamW for policy and critic each, down the losses of some of the answers of
-// an iteration. Lines 7 and 8 of Algorithm 1 as core/rlhf.ts runs it.
-import type { Adapter } from "./adapters/adapter.ts";
-import { orthogonalityGradients } from "./adapters/orthogonality.ts";
-import type { BlockParameters, StoredParameters } from "./adapters/parameters.ts";
-import type { RunConfig } from "./config.ts";
-import type { Engine } from "./engine/engine.ts";
+// an iteration. Lines 7 and 8 of Algorithm 1 as core/rlhf/rlhf.ts runs it.
+import type { Adapter } from "../adapters/adapter.ts";
+import { orthogonalityGradients } from "../adapters/orthogonality.ts";
+import type { BlockParameters, StoredParameters } from "../adapters/parameters.ts";
+import type { RunConfig } from "../config.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Experience } from "./experience.ts";
-import { addGradients } from "./gradients.ts";
-import { createLearner } from "./learner.ts";
-import { likelihoodLoss, policyLoss, type TokenLoss, valueLoss } from "./objectives/ppo.ts";
-import { learningRateAt } from "./optim.ts";
-import type { Random } from "./random.ts";
-import type { Sequence } from "./text/pack.ts";
-import type { TokenPass } from "./token_pass.ts";
-import { diverged } from "./train.ts";
-import type { BlockGradients } from "./trunk.ts";
+import { addGradients } from "../gradients.ts";
+import { createLearner } from "../learner.ts";
+import { likelihoodLoss, policyLoss, type TokenLoss, valueLoss } from "../objectives/ppo.ts";
+import { learningRateAt } from "../optim.ts";
+import type { Random } from "../random.ts";
+import type { Sequence } from "../text/pack.ts";
+import type { TokenBatch, TokenPass } from "../token_pass.ts";
+import { diverged } from "../train.ts";
+import type { BlockGradients } from "../block_stack.ts";
+import type { UpdatePasses } from "./passes.ts";
 
 /** A trained model with a number for every token of an answer. */
 export interface Trained {
@@ -44,16 +45,28 @@ export interface Update {
 export interface Updater {
   /** Updates done, from the start of the run. */
   readonly count: number;
-  /** One update by the answers `members`, and sequences whose likelihood is to stay. */
+  /**
+   * One update by the answers `members`, whose `passes` it takes back, and by sequences whose
+   * likelihood is to stay. Passes that it did not come to, as it broke, stay open.
+   */
   update(
     experience: Experience,
-    { members, ptx, step }: { members: number[]; ptx: Sequence[]; step: number },
+    { members, passes, ptx, step }: {
+      members: number[];
+      passes: UpdatePasses;
+      ptx: Sequence[];
+      step: number;
+    },
   ): Promise<Update>;
   /** Throws DivergedError unless every parameter is a finite number. */
   checkFinite(step: number): Promise<void>;
   /** The moments of both optimisers. */
   moments(): Promise<StoredParameters>;
-  /** Frees the moments; the parameters stay the caller's. */
+  /** Remembers policy, critic and their moments as they are, in place of what it remembered before. */
+  remember(): void;
+  /** Back to what it remembers, bit for bit. */
+  restore(): void;
+  /** Frees the moments and what it remembers; the parameters stay the caller's. */
   dispose(): void;
 }
 
@@ -98,46 +111,45 @@ export function createUpdater(
       return learners.policy.updates;
     },
 
-    async update(experience, { members, ptx, step }) {
+    async update(experience, { members, passes, ptx, step }) {
       const pick = <T>(list: T[]) => members.map((s) => list[s] as T);
       const preferences = pick(experience.preferences);
-      const rows = { sequences: pick(experience.sequences), preferences, step };
 
       // The policy goes up its clipped advantage, and stays likely to say what the PTX data says.
-      let gradients: BlockGradients[] | null = null;
-      const losses: Record<string, TokenLoss> = {};
-      const terms: [string, Sequence[], (logProbs: Float32Array[]) => TokenLoss][] = [
-        ["policy loss", rows.sequences, (logProbs) =>
-          policyLoss(logProbs, {
-            oldLogProbs: pick(experience.logProbs),
-            advantages: pick(experience.advantages),
-            cliprange: config.cliprange,
-          })],
-        ["PTX loss", ptx, (logProbs) => likelihoodLoss(logProbs, config.ptx_coef)],
-      ];
-      for (const [what, sequences, lossOf] of terms) {
-        if (sequences.length === 0) continue;
-        const found = await gradientOf(policy.pass, { ...rows, sequences, what }, lossOf);
-        gradients = addGradients(gradients, found.gradients);
-        losses[what] = found.loss;
+      const own = await takeBack(
+        passes.policy,
+        policyLoss(passes.policy.values, {
+          oldLogProbs: pick(experience.logProbs),
+          advantages: pick(experience.advantages),
+          cliprange: config.cliprange,
+        }),
+        { what: "policy loss", preferences, step },
+      );
+      let { gradients } = own;
+      let ptxLoss: number | undefined;
+      if (ptx.length > 0) {
+        const batch = await policy.pass.forward(ptx, preferences);
+        const loss = likelihoodLoss(batch.values, config.ptx_coef);
+        const more = await takeBack(batch, loss, { what: "PTX loss", preferences, step });
+        gradients = addGradients(gradients, more.gradients);
+        ptxLoss = more.loss.loss;
       }
       const update = learners.policy.updates;
       const learningRate = rateAt(update, config.learning_rate, config.lr_scheduler_type);
       const gradNorm = await learners.policy.update(
-        penalise(policy.parameters, gradients ?? [], 1),
+        penalise(policy.parameters, gradients, 1),
         { learningRate },
       );
 
       // The critic goes towards the returns.
-      const value = await gradientOf(
-        critic.pass,
-        { ...rows, what: "value loss" },
-        (values) =>
-          valueLoss(values, {
-            oldValues: pick(experience.values),
-            returns: pick(experience.returns),
-            cliprangeValue: config.cliprange_value,
-          }),
+      const value = await takeBack(
+        passes.critic,
+        valueLoss(passes.critic.values, {
+          oldValues: pick(experience.values),
+          returns: pick(experience.returns),
+          cliprangeValue: config.cliprange_value,
+        }),
+        { what: "value loss", preferences, step },
       );
       const criticGradNorm = await learners.critic.update(
         value.gradients,
@@ -145,15 +157,16 @@ export function createUpdater(
       );
 
       for (const [what, norm] of Object.entries({ policy: gradNorm, critic: criticGradNorm })) {
-        if (!Number.isFinite(norm)) throw diverged(`gradient of the ${what}`, rows);
+        if (!Number.isFinite(norm)) {
+          throw diverged(`gradient of the ${what}`, { preferences, step });
+        }
       }
       return {
         members,
-        clipped: losses["policy loss"]?.clipped ?? new Float32Array(members.length),
-        loss: losses["policy loss"]?.loss ?? NaN,
+        clipped: own.loss.clipped,
+        loss: own.loss.loss,
         valueLoss: value.loss.loss,
-        ptxLoss: losses["PTX loss"]?.loss,
-        ...{ gradNorm, criticGradNorm, learningRate },
+        ...{ ptxLoss, gradNorm, criticGradNorm, learningRate },
       };
     },
 
@@ -173,6 +186,16 @@ export function createUpdater(
         moments.set(`${CRITIC}${name}`, value);
       }
       return moments;
+    },
+
+    remember() {
+      learners.policy.remember();
+      learners.critic.remember();
+    },
+
+    restore() {
+      learners.policy.restore();
+      learners.critic.restore();
     },
 
     dispose() {
@@ -203,19 +226,12 @@ function partsOf(config: RunConfig): number {
   return Math.ceil(config.rollout_batch_size / most);
 }
 
-/** A loss over the tokens of some sequences, and its gradient by the pass's parameters. */
-async function gradientOf(
-  pass: TokenPass,
-  { sequences, preferences, what, step }: {
-    sequences: Sequence[];
-    preferences: number[][];
-    what: string;
-    step: number;
-  },
-  lossOf: (values: Float32Array[]) => TokenLoss,
+/** The gradient of a loss by the parameters of an open pass, which is then closed. */
+async function takeBack(
+  batch: TokenBatch,
+  loss: TokenLoss,
+  { what, preferences, step }: { what: string; preferences: number[][]; step: number },
 ): Promise<{ loss: TokenLoss; gradients: BlockGradients[] }> {
-  const batch = await pass.forward(sequences, preferences);
-  const loss = lossOf(batch.values);
   if (!Number.isFinite(loss.loss)) {
     batch.dispose();
     throw diverged(what, { step, preferences });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { aggregations } from "../../core/aggregation.ts";
-import { idealPoint, parseIdealPoint, widenRange } from "../../core/ideal_point.ts";
-import { assertNear } from "../near.ts";
+import { aggregations } from "../../../core/aggregation.ts";
+import { idealPoint, parseIdealPoint, widenRange } from "../../../core/rlhf/ideal_point.ts";
+import { assertNear } from "../../near.ts";
 
 const dimensions = ["helpful", "harmless"];
 

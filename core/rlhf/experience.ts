@@ -1,18 +1,19 @@
 // What PPO learns from in one iteration: answers to prompts, what they earn, and how much better each
-// token was than the critic expected. The three stages of core/rlhf.ts that come before an update;
+// token was than the critic expected. The three stages of core/rlhf/rlhf.ts that come before an update;
 // every list has an entry, every table a row, for each answer.
-import type { RunConfig } from "./config.ts";
-import type { DecodeAdapter, Decoder } from "./generate/decoder.ts";
-import { type Advantages, generalizedAdvantages, whiten } from "./objectives/advantages.ts";
-import { tokenRewards } from "./objectives/ppo.ts";
-import { rollout } from "./objectives/rollout.ts";
-import type { Random } from "./random.ts";
-import { scoredResponse } from "./rewards/responses.ts";
-import type { ScoredResponse } from "./rewards/reward_source.ts";
-import type { Sequence } from "./text/pack.ts";
-import type { TokenizedPrompt } from "./text/prompts.ts";
-import type { ChatTokenizer } from "./text/tokenizer.ts";
-import type { TokenPass } from "./token_pass.ts";
+import type { RunConfig } from "../config.ts";
+import type { DecodeAdapter, Decoder } from "../generate/decoder.ts";
+import { type Advantages, generalizedAdvantages, whiten } from "../objectives/advantages.ts";
+import { tokenRewards } from "../objectives/ppo.ts";
+import { rollout } from "../objectives/rollout.ts";
+import type { Random } from "../random.ts";
+import { scoredResponse } from "../rewards/responses.ts";
+import type { ScoredResponse } from "../rewards/reward_source.ts";
+import type { Sequence } from "../text/pack.ts";
+import type { TokenizedPrompt } from "../text/prompts.ts";
+import type { ChatTokenizer } from "../text/tokenizer.ts";
+import type { TokenPass } from "../token_pass.ts";
+import { openPasses, type UpdatePasses } from "./passes.ts";
 
 /** Answers (S) that a policy gave. */
 export interface Answers {
@@ -83,19 +84,29 @@ export async function drawAnswers(
 
 /**
  * log π, log π_ref and V of every token, on the engine that the gradient comes from too; then the
- * tokens' rewards, advantages and returns.
+ * tokens' rewards, advantages and returns. The passes over `first`, the answers of the first update,
+ * stay open: the caller disposes them.
  */
 export async function estimate(
   config: RunConfig,
-  { policy, reference, critic }: Record<
-    "policy" | "reference" | "critic",
-    Pick<TokenPass, "values">
-  >,
-  { sequences, preferences, scores }: Pick<Experience, "sequences" | "preferences" | "scores">,
-): Promise<Estimates> {
-  const logProbs = await policy.values(sequences, preferences);
+  { policy, reference, critic }: {
+    policy: TokenPass;
+    reference: Pick<TokenPass, "values">;
+    critic: TokenPass;
+  },
+  { first, sequences, preferences, scores }:
+    & Pick<Experience, "sequences" | "preferences" | "scores">
+    & { first: number[] },
+): Promise<{ estimates: Estimates; passes: UpdatePasses }> {
   const referenceLogProbs = await reference.values(sequences, preferences);
-  const values = await critic.values(sequences, preferences);
+  const rest = sequences.map((_, s) => s).filter((s) => !first.includes(s));
+  const valuesOfRest = (pass: Pick<TokenPass, "values">) =>
+    pass.values(rest.map((s) => sequences[s] as Sequence), rest.map((s) => preferences[s] ?? []));
+  const [otherLogProbs, otherValues] = [await valuesOfRest(policy), await valuesOfRest(critic)];
+  const passes = await openPasses({ policy, critic }, { sequences, preferences }, first);
+  const places = [...first, ...rest];
+  const logProbs = inPlace([...passes.policy.values, ...otherLogProbs], places);
+  const values = inPlace([...passes.critic.values, ...otherValues], places);
   const { gamma, lam, reward_clip, kl_coef: klCoef } = config;
   const estimates = sequences.map((_, s): Advantages => {
     const score = Math.min(reward_clip, Math.max(-reward_clip, scores[s] ?? NaN));
@@ -108,10 +119,20 @@ export async function estimate(
   });
   const advantages = estimates.map((estimate) => estimate.advantages);
   return {
-    ...{ logProbs, referenceLogProbs, values },
-    advantages: config.whiten_advantages ? whiten(advantages) : advantages,
-    returns: estimates.map(({ returns }) => returns),
+    passes,
+    estimates: {
+      ...{ logProbs, referenceLogProbs, values },
+      advantages: config.whiten_advantages ? whiten(advantages) : advantages,
+      returns: estimates.map(({ returns }) => returns),
+    },
   };
+}
+
+/** The list whose entry places[i] is entry i of `list`. */
+function inPlace<T>(list: T[], places: number[]): T[] {
+  const placed = [...list];
+  list.forEach((entry, i) => placed[places[i] ?? i] = entry);
+  return placed;
 }
 
 /** Tokens of prompts and answers. */

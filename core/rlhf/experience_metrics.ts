@@ -1,9 +1,9 @@
 // What there is to tell of an iteration of PPO: the columns of the metric rows, and the vitals that
-// rlhf_health.ts looks at. After experience.ts, which the numbers are taken from.
+// health.ts looks at. After experience.ts, which the numbers are taken from.
 import type { Experience } from "./experience.ts";
-import { explainedVariance } from "./objectives/advantages.ts";
-import { valueLoss } from "./objectives/ppo.ts";
-import type { Vitals } from "./rlhf_health.ts";
+import { explainedVariance } from "../objectives/advantages.ts";
+import { valueLoss } from "../objectives/ppo.ts";
+import type { Vitals } from "./health.ts";
 
 /**
  * Columns by name. `kl` and `length` are means over responses, `kl/<dimension>` the same weighted by
@@ -17,7 +17,7 @@ export function experienceMetrics(
   const metrics: Record<string, number> = {
     reward: mean(scores),
     ended: mean(ended.map(Number)),
-    entropy: tokenEntropy(experience),
+    entropy: tokenEntropy(experience.logProbs),
     decoder_gap: decoderGap(experience),
     ...columns("reward", dimensions.map((_, i) => mean(rewards.map((row) => row[i] ?? NaN)))),
   };
@@ -43,7 +43,10 @@ export function experienceMetrics(
 }
 
 /** What says whether the run is well. */
-export function vitalsOf(experience: Experience): Vitals {
+export function vitalsOf(
+  experience: Experience,
+  { vocabSize }: { vocabSize: number }, // V
+): Vitals {
   const { ended, responses, values, returns } = experience;
   const kl = klOfEach(experience);
   const average = mean(kl);
@@ -52,7 +55,9 @@ export function vitalsOf(experience: Experience): Vitals {
   return {
     kl: average,
     klError: Math.sqrt(variance / kl.length),
-    entropy: tokenEntropy(experience),
+    entropy: tokenEntropy(experience.logProbs),
+    surprise: tokenEntropy(experience.referenceLogProbs),
+    chance: Math.log(vocabSize),
     empty: mean(responses.map(({ response }) => Number(response.trim() === ""))),
     ended: mean(ended.map(Number)),
     valueLoss: valueLoss(values, { oldValues: values, returns, cliprangeValue: 1 }).loss,
@@ -74,8 +79,8 @@ function klOfEach({ logProbs, referenceLogProbs }: Experience): number[] {
   return logProbs.map((list, s) => sum(list) - sum(referenceLogProbs[s] ?? new Float32Array()));
 }
 
-/** Mean −log π of all tokens: what they carry, as the policy itself sees it. */
-function tokenEntropy({ logProbs }: Experience): number {
+/** Mean −log π of all tokens: what they carry, as the model that gave `logProbs` sees it. */
+function tokenEntropy(logProbs: Float32Array[]): number {
   const count = logProbs.reduce((total, { length }) => total + length, 0);
   return -logProbs.reduce((total, list) => total + sum(list), 0) / count;
 }

@@ -1,29 +1,30 @@
 import assert from "node:assert/strict";
-import { adapterOptions, adapters } from "../../core/adapters/mod.ts";
+import { adapterOptions, adapters } from "../../../core/adapters/mod.ts";
 import {
   adaptedMaps,
   disposeParameters,
   initParameters,
   loadParameters,
   readParameters,
-} from "../../core/adapters/parameters.ts";
-import { aggregations } from "../../core/aggregation.ts";
-import { RunConfig } from "../../core/config.ts";
-import { createCritic, initCritic, loadCritic } from "../../core/critic.ts";
-import type { Engine } from "../../core/engine/mod.ts";
-import type { AdapterSource } from "../../core/generate/decoder.ts";
-import { createPolicy } from "../../core/policy.ts";
-import { Random } from "../../core/random.ts";
-import type { RewardSource, ScoredResponse } from "../../core/rewards/reward_source.ts";
-import { rlhf, type RlhfParts, RlhfState } from "../../core/rlhf.ts";
-import type { Sequence } from "../../core/text/pack.ts";
-import type { TokenizedPrompt } from "../../core/text/prompts.ts";
-import { policyTokens, tokenPass } from "../../core/token_pass.ts";
-import type { StepFigures, TrainEvent } from "../../core/train.ts";
-import { eachEngine } from "../engines.ts";
-import { assertSameBits } from "../near.ts";
-import { withDecoder } from "./generate/decoders.ts";
-import { holdGolden } from "./models/golden_models.ts";
+} from "../../../core/adapters/parameters.ts";
+import { aggregations } from "../../../core/aggregation.ts";
+import { RunConfig } from "../../../core/config.ts";
+import { createCritic, initCritic, loadCritic } from "../../../core/critic.ts";
+import type { Engine } from "../../../core/engine/mod.ts";
+import type { DivergedError } from "../../../core/errors.ts";
+import type { AdapterSource } from "../../../core/generate/decoder.ts";
+import { createPolicy } from "../../../core/policy.ts";
+import { Random } from "../../../core/random.ts";
+import type { RewardSource, ScoredResponse } from "../../../core/rewards/reward_source.ts";
+import { changeableAfter, rlhf, type RlhfParts, RlhfState } from "../../../core/rlhf/rlhf.ts";
+import type { Sequence } from "../../../core/text/pack.ts";
+import type { TokenizedPrompt } from "../../../core/text/prompts.ts";
+import { policyTokens, type TokenPass, tokenPass } from "../../../core/token_pass.ts";
+import type { StepFigures, TrainEvent } from "../../../core/train.ts";
+import { eachEngine } from "../../engines.ts";
+import { assertSameBits } from "../../near.ts";
+import { withDecoder } from "../generate/decoders.ts";
+import { holdGolden } from "../models/golden_models.ts";
 
 const dimensions = ["low", "high"];
 const END = 2;
@@ -97,6 +98,7 @@ async function withRun(
     rewards?: Pick<RewardSource, "score">;
     ptx?: Sequence[];
     idealPoint?: number[];
+    critic?: (pass: TokenPass) => TokenPass;
     onEvent?: (event: TrainEvent) => void;
   },
   fn: (run: Started) => Promise<void>,
@@ -116,7 +118,7 @@ async function withRun(
   const outcome: Outcome = { figures: [], checkpoints: [], parameters: [], loaded: [] };
   try {
     await withDecoder("llama_tied", { threads: 1 }, async (decoder) => {
-      const { onEvent = () => {}, ...rest } = changes;
+      const { onEvent = () => {}, critic: wrap = (pass) => pass, ...rest } = changes;
       const watched = Object.create(decoder, {
         loadAdapter: {
           value: (source: AdapterSource) => {
@@ -128,9 +130,10 @@ async function withRun(
       const parts: RlhfParts = {
         engine,
         policy: { adapter, parameters, pass: tokenPass(policyTokens(policy), sizes) },
-        critic: { parameters: critic, pass: tokenPass(value, sizes) },
+        critic: { parameters: critic, pass: wrap(tokenPass(value, sizes)) },
         reference: tokenPass(policyTokens(createPolicy(engine, held, null)), sizes),
         decoder: Object.assign(watched, {
+          vocabSize: decoder.vocabSize,
           start: decoder.start.bind(decoder),
           prefill: decoder.prefill.bind(decoder),
           step: decoder.step.bind(decoder),
@@ -150,18 +153,21 @@ async function withRun(
       await fn({
         outcome,
         async finish() {
-          for await (const event of rlhf(config, parts, signal)) {
-            if (event.type === "step") outcome.figures.push(event.figures);
-            if (event.type === "checkpoint") {
-              outcome.checkpoints.push(RlhfState.parse(event.state));
-              const names = [...(await event.moments()).keys()];
-              assert(names.includes("critic.m.value_head.weight"), "the critic's moments");
+          try {
+            for await (const event of rlhf(config, parts, signal)) {
+              if (event.type === "step") outcome.figures.push(event.figures);
+              if (event.type === "checkpoint") {
+                outcome.checkpoints.push(RlhfState.parse(event.state));
+                const names = [...(await event.moments()).keys()];
+                assert(names.includes("critic.m.value_head.weight"), "the critic's moments");
+              }
+              onEvent(event);
             }
-            onEvent(event);
-          }
-          for (const blocks of [parameters, critic]) {
-            const stored = await readParameters(blocks);
-            outcome.parameters.push(...[...stored.values()].map(({ values }) => values));
+          } finally {
+            for (const blocks of [parameters, critic]) {
+              const stored = await readParameters(blocks);
+              outcome.parameters.push(...[...stored.values()].map(({ values }) => values));
+            }
           }
         },
       });
@@ -284,6 +290,90 @@ eachEngine("rlhf(): a reward source that breaks loses nothing", async (engine) =
   });
 });
 
+/** A critic whose learning rate rises until it is absurd. */
+const breaking = configOf({
+  critic_learning_rate: 10,
+  warmup_ratio: 1,
+  max_steps: 40,
+  save_steps: 1,
+  rollout_batch_size: 8,
+});
+
+/** The policy's parameters as the decoder was given them for the iteration after `step`. */
+function policyAfter({ loaded }: Outcome, step: number): Float32Array[] {
+  return [...loaded[step]?.parameters.values() ?? []].map(({ values }) => values);
+}
+
+function assertPolicyOf(outcome: Outcome, step: number): void {
+  const wanted = policyAfter(outcome, step);
+  assert(wanted.length > 0);
+  wanted.forEach((values, i) =>
+    assertSameBits(outcome.parameters[i] ?? new Float32Array(), values, `parameter ${i}`)
+  );
+}
+
+eachEngine(
+  "rlhf(): a run that goes astray is back at its last healthy step, saved, before it stops",
+  async (engine) => {
+    let healthy = NaN;
+    await withRun(engine, { config: breaking }, async ({ outcome, finish }) => {
+      const message = /^Cannot go on training after step \d+: expected a critic within reach of /;
+      await assert.rejects(finish(), (error: DivergedError) => {
+        healthy = error.step ?? NaN;
+        assert.match(error.message, message);
+        assert.deepEqual(error.remedy, { critic_learning_rate: 2.5 });
+        return true;
+      });
+      const last = outcome.checkpoints.at(-1);
+      assert(last?.step === healthy && healthy > 0, `${last?.step} and ${healthy}`);
+      // Three iterations showed the sign, of which the first was only seen after its policy was saved.
+      assert.equal(outcome.figures.length, healthy + 3);
+      assert.deepEqual(outcome.checkpoints.slice(-2).map(({ step }) => step), [
+        healthy + 1,
+        healthy,
+      ]);
+      assertPolicyOf(outcome, healthy);
+      const [stop] = last.stops;
+      assert.equal(stop?.step, healthy);
+      assert.match(stop?.reason ?? "", message);
+      assert.equal(stop?.settings.critic_learning_rate, 10);
+      assert(changeableAfter(last).includes("critic_learning_rate"));
+      assert.deepEqual(changeableAfter(outcome.checkpoints.at(-2)), []);
+      assert.deepEqual(changeableAfter({ step: 3 }), []);
+    });
+    // Stopped by hand while it shows the sign, it saves the healthy step too.
+    const controller = new AbortController();
+    const onEvent = (event: TrainEvent) => {
+      if (event.type === "step" && event.figures.step === healthy + 2) controller.abort();
+    };
+    const { signal } = controller;
+    await withRun(engine, { config: breaking, signal, onEvent }, async ({ outcome, finish }) => {
+      await finish();
+      assert.equal(outcome.checkpoints.at(-1)?.step, healthy);
+      assert.deepEqual(outcome.checkpoints.at(-1)?.stops, []);
+      assertPolicyOf(outcome, healthy);
+    });
+  },
+  { engines: ["tensorflow"] },
+);
+
+eachEngine("rlhf(): what breaks in the midst of updates loses no whole step", async (engine) => {
+  const config = configOf({ max_steps: 9 });
+  let updates = 0;
+  const broken = (pass: TokenPass): TokenPass => ({
+    ...pass,
+    forward(...batch) {
+      if (++updates === 3 * 4 + 2) throw new TypeError("Cannot compute: the device is gone");
+      return pass.forward(...batch);
+    },
+  });
+  await withRun(engine, { config, critic: broken }, async ({ outcome, finish }) => {
+    await assert.rejects(finish(), { name: "TypeError" });
+    assert.deepEqual(outcome.checkpoints.map(({ step, updates }) => [step, updates]), [[3, 12]]);
+    assertPolicyOf(outcome, 3); // in the fourth iteration it had been updated twice
+  });
+});
+
 /** A source whose rewards `change` makes of good ones. */
 function changed(change: (row: number[], n: number, call: number) => number[]) {
   let call = 0;
@@ -300,7 +390,7 @@ eachEngine(
   "rlhf() refuses rewards that nothing can be learnt from, in one sentence",
   async (engine) => {
     const reward_model = "runs/rm";
-    const cases: [Parameters<typeof withRun>[1], { name: string; message: string }][] = [
+    const cases: [Parameters<typeof withRun>[1], Partial<DivergedError>][] = [
       [{ rewards: changed((row) => [row[0] ?? 0, 1.5]) }, {
         name: "InputError",
         message: "Cannot learn from the rewards of runs/rm: expected rewards that differ between " +
@@ -311,6 +401,8 @@ eachEngine(
         message:
           "Cannot use the rewards of runs/rm: expected finite numbers, got NaN for response " +
           "3 in the dimension low",
+        remedy: {},
+        step: 0,
       }],
     ];
     for (const [changes, expected] of cases) {
