@@ -31,7 +31,8 @@ Deno.test("every class of error has its status, on both sides", async () => {
     ShardError: 500,
   };
   for (const [name, status] of Object.entries(statuses)) {
-    const error = new errors[name as keyof typeof statuses](SECRET);
+    const kind: new (message: string) => Error = errors[name as keyof typeof statuses];
+    const error = new kind(SECRET);
     const { app } = failing(error);
     const answer = await app.request("/adapters", { headers: { "x-request-id": "my-id" } });
     assert.equal(answer.status, status, name);

@@ -436,7 +436,8 @@ Deno.test("adapters of different ranks decode side by side, each on its own", as
   });
 });
 
-for (const [format, mean, agreement] of [["int8", 0.02, 0.97], ["int4", 0.2, 0.9]] as const) {
+// Of logits between −8 and 16, after random tokens, where many are near the largest.
+for (const [format, mean, agreement] of [["int8", 0.03, 0.97], ["int4", 0.3, 0.8]] as const) {
   Deno.test(`${format} stays near float32 on the built-in model`, async () => {
     const ids = randomIds(100, { seed: 12, vocabSize: 901 });
     let exact: Float32Array[] = [];

@@ -42,12 +42,12 @@ const cases: Record<Objective, Record<string, Partial<RunConfig>>> = {
     "head alone": { tuning: "head" },
   },
   ppo: {
-    "linear scalarisation": { rollout_batch_size: 8, max_new_tokens: 12 },
+    "linear scalarisation": { rollout_batch_size: 8, learning_rate: 5e-4 },
     "Tchebycheff, two epochs, PTX": {
       aggregation: "tche",
       num_ppo_epochs: 2,
       rollout_batch_size: 8,
-      max_new_tokens: 12,
+      learning_rate: 5e-4,
       ptx_coef: 0.1,
       ptx_dataset: "builtin",
     },
