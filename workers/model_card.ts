@@ -25,8 +25,12 @@ export function modelCard(
   ].join("\n");
 }
 
-/** The sections on what an adapter or model was made from, with every setting. */
-export function madeFrom(adapter: AdapterConfig, config: RunConfig): string[] {
+/** The sections on what an adapter or model was made from, and by what, with every setting. */
+export function madeFrom(
+  adapter: AdapterConfig,
+  config: RunConfig,
+  training = `${adapter.objective} with ${adapter.aggregation} aggregation`,
+): string[] {
   const settings = Object.entries(config).filter(([, value]) => value !== undefined)
     .map(([name, value]) => `| ${name} | ${value} |`);
   return [
@@ -35,7 +39,7 @@ export function madeFrom(adapter: AdapterConfig, config: RunConfig): string[] {
     `- base model ${adapter.base_model}, sha256 ${adapter.base_fingerprint}`,
     `- tokenizer and chat template, sha256 ${adapter.template_fingerprint}`,
     `- training rows ${config.dataset}, sha256 ${adapter.dataset_fingerprint}`,
-    `- ${adapter.steps} steps of ${adapter.objective} with ${adapter.aggregation} aggregation`,
+    `- ${adapter.steps} steps of ${training}`,
     "",
     "The data's licence applies to what was learned from it.",
     "",

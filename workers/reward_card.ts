@@ -3,6 +3,7 @@ import type { RunConfig } from "../core/config.ts";
 import { rewardLines } from "../core/rewards/render.ts";
 import type { RewardReport } from "../core/rewards/report.ts";
 import type { AdapterConfig } from "../data/store/run_folder.ts";
+import { madeFrom } from "./model_card.ts";
 
 /** Markdown card with the metadata block that the Hugging Face hub reads. */
 export function rewardCard(
@@ -10,12 +11,10 @@ export function rewardCard(
   config: RunConfig,
   report: RewardReport | undefined,
 ): string {
-  const { dimensions, base_model, steps } = stored;
+  const { dimensions, base_model } = stored;
   const trunk = stored.modules.length === 0
     ? "on the frozen base model"
     : `on the base model with an adapter (${stored.adapter}, rank ${stored.lora_r})`;
-  const settings = Object.entries(config).filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `| ${name} | ${value} |`);
   return [
     "---",
     `base_model: ${JSON.stringify(base_model)}`,
@@ -39,20 +38,6 @@ export function rewardCard(
       ...rewardLines(report).map((line) => `- ${line}`),
       "",
     ],
-    "## Made from",
-    "",
-    `- base model ${base_model}, sha256 ${stored.base_fingerprint}`,
-    `- tokenizer and chat template, sha256 ${stored.template_fingerprint}`,
-    `- training pairs ${config.dataset}, sha256 ${stored.dataset_fingerprint}`,
-    `- ${steps} steps of the Bradley–Terry loss`,
-    "",
-    "The data's licence applies to what was learned from it.",
-    "",
-    "## Settings",
-    "",
-    "| name | value |",
-    "| --- | --- |",
-    ...settings,
-    "",
+    ...madeFrom(stored, config, "the Bradley–Terry loss"),
   ].join("\n");
 }

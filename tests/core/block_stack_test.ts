@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { disposeParameters } from "../../core/adapters/parameters.ts";
-import { svdLora } from "../../core/adapters/svd_lora.ts";
 import type { Engine } from "../../core/engine/mod.ts";
 import { createFullPolicy, loadWeights } from "../../core/full_policy.ts";
 import { mapShape, mapsReadAgain } from "../../core/models/decoder.ts";
@@ -11,21 +10,9 @@ import { packSequences } from "../../core/text/pack.ts";
 import { createTrunk } from "../../core/trunk.ts";
 import { eachEngine } from "../engines.ts";
 import { assertSameBits } from "../near.ts";
-import { formulaParameters, holdGolden, load, randomSequences } from "./models/golden_models.ts";
+import { formulaParameters, holdGolden, load } from "./models/golden_models.ts";
 import { tinyDecoder } from "./tiny_decoder.ts";
-
-const objectives = 2;
-const adapter = svdLora({ rank: 2, objectives, alpha: 8, init: "gaussian" });
-const preferences = [[0.2, 0.8], [1, 0], [0.6, 0.4]];
-
-function packOf() {
-  const [pack] = packSequences(randomSequences(new Random(5), [[3, 4], [1, 6], [5, 2]]), {
-    rowLength: 16,
-    maxTokens: 64,
-  });
-  assert(pack);
-  return pack;
-}
+import { adapter, objectives, packOf, preferences } from "./trunk_case.ts";
 
 /** Calls `fn` while others hold all but `bytes` of the engine's budget. */
 async function withBudget<T>(

@@ -5,29 +5,14 @@ import {
   disposeParameters,
   type StoredParameters,
 } from "../../core/adapters/parameters.ts";
-import { svdLora } from "../../core/adapters/svd_lora.ts";
 import type { Engine } from "../../core/engine/mod.ts";
 import type { HeldDecoder } from "../../core/models/held.ts";
 import { createPolicy } from "../../core/policy.ts";
-import { Random } from "../../core/random.ts";
-import { packSequences } from "../../core/text/pack.ts";
 import { createTrunk } from "../../core/trunk.ts";
 import { eachEngine } from "../engines.ts";
 import { assertNear, assertSameBits } from "../near.ts";
-import { formulaParameters, holdGolden, load, randomSequences } from "./models/golden_models.ts";
-
-const objectives = 2;
-const adapter = svdLora({ rank: 2, objectives, alpha: 8, init: "gaussian" });
-const preferences = [[0.2, 0.8], [1, 0], [0.6, 0.4]];
-
-function packOf() {
-  const [pack] = packSequences(randomSequences(new Random(5), [[3, 4], [1, 6], [5, 2]]), {
-    rowLength: 16,
-    maxTokens: 64,
-  });
-  assert(pack);
-  return pack;
-}
+import { formulaParameters, holdGolden, load } from "./models/golden_models.ts";
+import { adapter, objectives, packOf, preferences } from "./trunk_case.ts";
 
 function trunkOf(engine: Engine, decoder: HeldDecoder, stored: StoredParameters) {
   const parameters = load(adapter, decoder.config, stored);
