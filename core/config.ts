@@ -329,7 +329,7 @@ function builtin(): Partial<RunConfig> {
     max_length: 64,
     per_device_train_batch_size: 16,
     beta: 0.5,
-    rpo_alpha: 0.007,
+    rpo_alpha: 0.02,
     learning_rate: 2e-3,
     adam_beta2: 0.99,
     weight_decay: 0,
