@@ -4,7 +4,6 @@
 import type { RunConfig } from "../../core/config.ts";
 import type { Volume } from "../../core/footprint/run.ts";
 import type { DecoderConfig } from "../../core/models/config.ts";
-import type { FigureName } from "../../core/report/figure_names.ts";
 import { completeSettings } from "../run_settings.ts";
 import {
   FIRST_SEED,
@@ -15,7 +14,7 @@ import {
   runName,
   type Study,
 } from "./plan.ts";
-import { dpoStudies, type Make, rewardModel } from "./studies.ts";
+import { dpoStudies, type Make, policiesPpo, rewardModel, soupsPpo } from "./studies.ts";
 
 /** Alpaca-7B: LLaMA-7B's shape with one more token. */
 export const alpaca7b: DecoderConfig = {
@@ -95,27 +94,16 @@ const panaceaPpo = methodOf({
 
 function ppoStudies(ppo: Make, { grid }: PlanOptions): Study[] {
   const after = [rewardModel.name];
-  const figures: FigureName[] = ["figure_4_left"];
   return [
     { method: panaceaPpo, after, config: () => ppo() },
     {
-      method: methodOf({
-        family: "rewarded_soups",
-        objective: "ppo",
-        label: "Rewarded Soups (RLHF)",
-        figures,
-      }),
+      method: soupsPpo,
       kind: "rewarded_soups",
       after,
       config: () => ppo(),
     },
     {
-      method: methodOf({
-        family: "discrete_policies",
-        objective: "ppo",
-        label: "Discrete policies (RLHF)",
-        figures,
-      }),
+      method: policiesPpo,
       kind: "discrete_policies",
       memberGrid: grid,
       after,

@@ -14,7 +14,7 @@ import {
   steps,
   type Study,
 } from "./plan.ts";
-import { dpoStudies, type Make, panaceaPpo, rewardModel } from "./studies.ts";
+import { dpoStudies, type Make, panaceaPpo, rewardModel, soupsPpo } from "./studies.ts";
 
 const DPO_STEPS = 100;
 const REWARD_STEPS = 150;
@@ -119,12 +119,7 @@ function ppoStudies({ ppo, options }: Parts): Study[] {
       config: ({ first }) => ppo(first ? { eval_steps: steps(PPO_STEPS / STAGES, options) } : {}),
     },
     {
-      method: methodOf({
-        family: "rewarded_soups",
-        objective: "ppo",
-        label: "Rewarded Soups (RLHF)",
-        figures: ["figure_4_left"],
-      }),
+      method: soupsPpo,
       kind: "rewarded_soups",
       after,
       config: () => ppo(),

@@ -28,17 +28,34 @@ export const panaceaPpo = methodOf({
   ],
 });
 
-/** DPO with both aggregations, and what figure 5 holds against it. */
-export function dpoStudies(dpo: Make): Study[] {
-  const figures: FigureName[] = ["figure_5"];
+export const soupsPpo = methodOf({
+  family: "rewarded_soups",
+  objective: "ppo",
+  label: "Rewarded Soups (RLHF)",
+  figures: ["figure_4_left"],
+});
+
+export const policiesPpo = methodOf({
+  family: "discrete_policies",
+  objective: "ppo",
+  label: "Discrete policies (RLHF)",
+  figures: ["figure_4_left"],
+});
+
+/** DPO with both aggregations, and what figure 5 holds against it; `figures`: more for Panacea LS. */
+export function dpoStudies(
+  dpo: Make,
+  { metrics = [], figures = [] }: Pick<Study, "metrics"> & { figures?: FigureName[] } = {},
+): Study[] {
   return [
     {
       method: methodOf({
         family: "panacea",
         objective: "dpo",
         label: "Panacea LS (DPO)",
-        figures: [...figures, "figure_7"],
+        figures: ["figure_5", "figure_7", ...figures],
       }),
+      metrics,
       config: () => dpo(),
     },
     {
@@ -47,8 +64,9 @@ export function dpoStudies(dpo: Make): Study[] {
         objective: "dpo",
         aggregation: "tche",
         label: "Panacea Tche (DPO)",
-        figures,
+        figures: ["figure_5"],
       }),
+      metrics,
       config: () => dpo({ aggregation: "tche" }),
     },
     {
@@ -56,9 +74,10 @@ export function dpoStudies(dpo: Make): Study[] {
         family: "rewarded_soups",
         objective: "dpo",
         label: "Rewarded Soups (DPO)",
-        figures,
+        figures: ["figure_5"],
       }),
       kind: "rewarded_soups",
+      metrics,
       config: () => dpo(),
     },
   ];

@@ -5,7 +5,7 @@ import type { FigureName } from "../../core/report/figure_names.ts";
 import type { Method, Mixture } from "../../core/report/results.ts";
 import { completeSettings } from "../run_settings.ts";
 import { methodOf, type Outline, type PlanOptions, steps, type Study } from "./plan.ts";
-import { type Make, panaceaPpo } from "./studies.ts";
+import { dpoStudies, type Make, panaceaPpo, policiesPpo, soupsPpo } from "./studies.ts";
 
 /** Fixed factors of figure 7, from 1 to 1e-5 as in the paper. */
 const FACTORS = [1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5];
@@ -47,7 +47,7 @@ export function tinyOutline(options: PlanOptions): Outline {
   const dpo = objectiveOf("dpo", options);
   const ppo = objectiveOf("ppo", options);
   const studies = [
-    ...dpoStudies(dpo, options),
+    ...dpoAndBudget(dpo, options),
     ...ppoStudies(ppo, options),
     ...ablations(dpo.make, options),
     ...Object.entries(mixtures).map(([name, mixture]) =>
@@ -83,47 +83,11 @@ function objectiveOf(objective: "dpo" | "ppo", options: PlanOptions): Objective 
   return { steps: own, make: (changes = {}) => ({ ...preset, max_steps: own, ...changes }) };
 }
 
-function dpoStudies({ make, steps: whole }: Objective, options: PlanOptions): Study[] {
-  const figures: FigureName[] = ["figure_5"];
+function dpoAndBudget({ make, steps }: Objective, options: PlanOptions): Study[] {
   const metrics: Study["metrics"] = ["implicit_accuracy"];
   return [
-    {
-      method: methodOf({
-        family: "panacea",
-        objective: "dpo",
-        label: "Panacea LS (DPO)",
-        figures: [...figures, "figure_7", "same_compute_dpo", "ablations", "labellers"],
-      }),
-      metrics,
-      config: () => make(),
-    },
-    {
-      method: methodOf({
-        family: "panacea",
-        objective: "dpo",
-        aggregation: "tche",
-        label: "Panacea Tche (DPO)",
-        figures,
-      }),
-      metrics,
-      config: () => make({ aggregation: "tche" }),
-    },
-    {
-      method: methodOf({
-        family: "rewarded_soups",
-        objective: "dpo",
-        label: "Rewarded Soups (DPO)",
-        figures,
-      }),
-      kind: "rewarded_soups",
-      metrics,
-      config: () => make(),
-    },
-    ...sameBudget("dpo", { make, steps: whole }, {
-      options,
-      figures: ["same_compute_dpo"],
-      metrics,
-    }),
+    ...dpoStudies(make, { metrics, figures: ["same_compute_dpo", "ablations", "labellers"] }),
+    ...sameBudget("dpo", { make, steps }, { options, figures: ["same_compute_dpo"], metrics }),
   ];
 }
 
@@ -147,22 +111,12 @@ function ppoStudies({ make, steps: whole }: Objective, options: PlanOptions): St
       config: () => make({ aggregation: "tche" }),
     },
     {
-      method: methodOf({
-        family: "rewarded_soups",
-        objective: "ppo",
-        label: "Rewarded Soups (RLHF)",
-        figures,
-      }),
+      method: soupsPpo,
       kind: "rewarded_soups",
       config: () => make(),
     },
     {
-      method: methodOf({
-        family: "discrete_policies",
-        objective: "ppo",
-        label: "Discrete policies (RLHF)",
-        figures,
-      }),
+      method: policiesPpo,
       kind: "discrete_policies",
       memberGrid: options.grid,
       config: () => make(),
