@@ -66,6 +66,8 @@ export interface Study {
   method: Method;
   /** Whether one seed is all that it gets. */
   once?: boolean;
+  /** Whether its seeds after the first come after everything else: it takes long and says little. */
+  late?: boolean;
   kind?: PlannedRun["kind"];
   memberGrid?: number;
   metrics?: Metric[];
@@ -88,7 +90,7 @@ export const FIRST_SEED = 42;
 /**
  * The plan of an outline: the studies that feed a wanted figure, with the helpers that they need,
  * seed by seed: after the first seed everything can be drawn once, and what the others add is their
- * intervals.
+ * intervals, late ones last.
  */
 export function completePlan(
   { studies, helpers, ...outline }: Outline,
@@ -103,10 +105,15 @@ export function completePlan(
   );
   const numbers = Array.from({ length: seeds }, (_, i) => FIRST_SEED + i);
   const helping = needed.map((study) => runOf(study, { seed: FIRST_SEED, first: true, options }));
-  const runs = numbers.flatMap((seed, i) =>
-    wanted.filter(({ once }) => i === 0 || !once)
-      .map((study) => runOf(study, { seed, first: i === 0, options }))
-  );
+  const runsOf = (chosen: (study: Study, first: boolean) => boolean) =>
+    numbers.flatMap((seed, i) =>
+      wanted.filter((study) => chosen(study, i === 0))
+        .map((study) => runOf(study, { seed, first: i === 0, options }))
+    );
+  const runs = [
+    ...runsOf(({ once, late }, first) => first || (!once && !late)),
+    ...runsOf(({ late }, first) => late === true && !first),
+  ];
   const names = wanted.map(({ method }) => method.name);
   return {
     ...outline,

@@ -119,6 +119,7 @@ function ppoStudies({ make, steps: whole }: Objective, options: PlanOptions): St
       method: policiesPpo,
       kind: "discrete_policies",
       memberGrid: options.grid,
+      late: true,
       config: () => make(),
     },
     ...sameBudget("ppo", { make, steps: whole }, {

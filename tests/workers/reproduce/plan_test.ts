@@ -31,8 +31,11 @@ Deno.test("tiny has every figure, three seeds of each method, and names that are
     assert.equal(config.seed, seed);
     assert.equal(config.bootstrap, 100);
   }
-  // Every seed is whole before the next begins.
-  assert.deepEqual(runs.map(({ seed }) => seed), runs.map(({ seed }) => seed).sort());
+  // Every seed is whole before the next begins, but for the longest study.
+  const late = runs.slice(-2).map(({ name }) => name);
+  assert.deepEqual(late, ["discrete_policies_ppo_43", "discrete_policies_ppo_44"]);
+  const seeds = runs.slice(0, -2).map(({ seed }) => seed);
+  assert.deepEqual(seeds, seeds.toSorted());
 });
 
 Deno.test("the paper's sets: eleven policies, six factors from 1 to 1e-5, two aggregations", () => {
