@@ -1,6 +1,13 @@
 // Real Chromium for tests of the page: Debian's package (or any on the PATH), driven by
 // playwright-core, which brings no browser of its own.
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import assert from "node:assert/strict";
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type Locator,
+  type Page,
+} from "playwright-core";
 
 const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
@@ -85,6 +92,13 @@ export async function overflow(page: Page): Promise<number> {
   const { width } = page.viewportSize() ?? { width: 0 };
   const content = await page.locator("html").evaluate((html) => html.scrollWidth);
   return Math.max(0, content - width);
+}
+
+/** Waits until a page shows this many elements: words may stand before what is drawn beside them. */
+export async function assertShown(elements: Locator, count: number): Promise<void> {
+  const last = elements.nth(count - 1);
+  await last.waitFor({ state: "attached" }).catch(() => {}); // the count below says what is there
+  assert.equal(await elements.count(), count, String(elements));
 }
 
 function isForeign(url: URL, origin: string): boolean {

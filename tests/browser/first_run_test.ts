@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { startServerProcess } from "../commands/server_process.ts";
 import { bundlePage } from "./bundle.ts";
-import { chromiumPath, openBrowser, watchPages, windows, withoutChromium } from "./chromium.ts";
+import {
+  assertShown,
+  chromiumPath,
+  openBrowser,
+  watchPages,
+  windows,
+  withoutChromium,
+} from "./chromium.ts";
 
 const STEPS = 6;
 const TRAINING_MS = 300_000; // on WebAssembly alone
@@ -32,11 +39,11 @@ Deno.test({
       assert.equal(await page.locator(".chip").textContent(), "Done", server.output().stderr);
       await page.getByText(`${STEPS} of ${STEPS}`, { exact: true }).waitFor();
       const open = page.getByRole("button", { name: "See the front and chat" });
-      assert.equal(await page.locator(".curve .mean").count(), 5); // 3 losses, 2 accuracies
+      await assertShown(page.locator(".curve .mean"), 5); // 3 losses, 2 accuracies
       await open.click();
 
       await page.getByText("exact front").waitFor();
-      assert.equal(await page.locator(".front-point").count(), 11);
+      await assertShown(page.locator(".front-point"), 11);
       await page.locator(".example").first().click();
       await page.getByText(/^\d+ tokens?$/).waitFor();
       // The last of the questions that moving λ asks.

@@ -8,6 +8,7 @@ import { startWebServer, type WebServer, type WebServerOptions } from "../routes
 import { addAxe, findViolations } from "./axe.ts";
 import { pageFiles } from "./bundle.ts";
 import {
+  assertShown,
   chromiumPath,
   openBrowser,
   overflow,
@@ -159,7 +160,7 @@ Deno.test({
     gate.let(2);
     await page.getByText("You said").waitFor();
     assert.equal(await page.locator(".answer .text").textContent(), "You said ");
-    assert.equal(await page.locator("[aria-live][aria-busy=true]").count(), 1);
+    await assertShown(page.locator("[aria-live][aria-busy=true]"), 1);
 
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("Stopped.").waitFor();
@@ -258,7 +259,7 @@ Deno.test({
     for (let step = 1; step <= 5; step++) service.tell(job.id, stepEvent(step, 20));
     await page.getByText("5 of 20", { exact: true }).waitFor();
     await page.getByText("steps: 5 of 20, about 15 s left").waitFor();
-    assert.equal(await page.locator(".curve .mean").count(), 5); // 3 losses, 2 accuracies
+    await assertShown(page.locator(".curve .mean"), 5); // 3 losses, 2 accuracies
     service.tell(job.id, stepEvent(6, 20));
     await page.getByText("6 of 20", { exact: true }).waitFor();
 
@@ -373,7 +374,7 @@ Deno.test({
     await page.getByText("How the rewards are spread").click();
     await page.locator("svg.distributions").nth(1).waitFor();
     // Nine λ and the model without adapter, for each of two dimensions.
-    assert.equal(await page.locator(".histogram").count(), 20);
+    await assertShown(page.locator(".histogram"), 20);
     assert.match(
       await page.locator("svg.distributions").first().getAttribute("aria-label") ?? "",
       /^Rewards of helpful: without adapter median 0\.150; λ helpful 0\.00, harmless 1\.00 median/,
@@ -387,7 +388,7 @@ Deno.test({
       service.tell(id, { type: "state", state: "done", error: null });
     }
     await page.getByRole("list", { name: "Legend" }).getByText("step 5").waitFor();
-    assert.equal(await page.locator(".front-panel .other-front .line").count(), 1);
+    await assertShown(page.locator(".front-panel .other-front .line"), 1);
     if (pictures !== undefined) {
       await page.screenshot({ path: `${pictures}/rewards.png`, fullPage: true });
     }
