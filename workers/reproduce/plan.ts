@@ -66,7 +66,7 @@ export interface Study {
   method: Method;
   /** Whether one seed is all that it gets. */
   once?: boolean;
-  /** Whether its seeds after the first come after everything else: it takes long and says little. */
+  /** Whether it comes after everything else, all seeds of it: it takes long and says little. */
   late?: boolean;
   kind?: PlannedRun["kind"];
   memberGrid?: number;
@@ -90,7 +90,7 @@ export const FIRST_SEED = 42;
 /**
  * The plan of an outline: the studies that feed a wanted figure, with the helpers that they need,
  * seed by seed: after the first seed everything can be drawn once, and what the others add is their
- * intervals, late ones last.
+ * intervals.
  */
 export function completePlan(
   { studies, helpers, ...outline }: Outline,
@@ -105,15 +105,12 @@ export function completePlan(
   );
   const numbers = Array.from({ length: seeds }, (_, i) => FIRST_SEED + i);
   const helping = needed.map((study) => runOf(study, { seed: FIRST_SEED, first: true, options }));
-  const runsOf = (chosen: (study: Study, first: boolean) => boolean) =>
+  const runs = [false, true].flatMap((last) =>
     numbers.flatMap((seed, i) =>
-      wanted.filter((study) => chosen(study, i === 0))
+      wanted.filter(({ once, late = false }) => late === last && (i === 0 || !once))
         .map((study) => runOf(study, { seed, first: i === 0, options }))
-    );
-  const runs = [
-    ...runsOf(({ once, late }, first) => first || (!once && !late)),
-    ...runsOf(({ late }, first) => late === true && !first),
-  ];
+    )
+  );
   const names = wanted.map(({ method }) => method.name);
   return {
     ...outline,
