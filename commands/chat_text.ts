@@ -144,7 +144,7 @@ function cells(character: string): number {
 }
 
 /** Without what a terminal would obey instead of show: a model may write anything. */
-function withoutControls(text: string): string {
+export function withoutControls(text: string): string {
   // deno-lint-ignore no-control-regex -- they are what is looked for
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 }

@@ -2,38 +2,87 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { RunConfig } from "../core/config.ts";
-import type { DoctorReport } from "../workers/protocol.ts";
+import { BuiltinModel } from "../data/builtin/mod.ts";
+import type { DoctorReport, DoctorRequest } from "../workers/protocol.ts";
+import type { TextReport, TextRequest } from "../workers/text_check.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
-import { printResult, standardError } from "./output.ts";
+import { printResult, standardError, standardOutput } from "./output.ts";
 import { openScreen } from "./terminal.ts";
+import { textCheckText } from "./text_check_text.ts";
+
+const { dataset, columns, dimensions, objective, max_length, overlong, revision } = RunConfig.shape;
 
 const DoctorFlags = RunConfig.pick({ engine: true, threads: true, device: true }).extend({
   model: z.string().min(1).optional().describe(
-    "a model whose int8 and int4 weights to compare with float32",
+    "a model whose int8 and int4 weights to compare with float32; with dataset, whose tokens to show",
   ),
+  revision,
+  dataset: dataset.unwrap().optional().describe(
+    "data to show as the model sees them, with what is wrong about them or its chat template",
+  ),
+  columns,
+  dimensions,
+  objective: objective.describe(
+    "what the data are for: pairs (dpo, reward, ppo) or dialogues (sft)",
+  ),
+  max_length,
+  overlong,
 });
 
 /** Adds `doctor` to the program. */
 export function register(program: Command, context: CommandContext): void {
   const command = declareCommand(program, "doctor", {
-    description: "say which engine was found, how fast it is and what would make it faster",
+    description: "say which engine was found, how fast it is and what would make it faster; " +
+      "or with --dataset, how data look to a model",
   });
-  declareFlags(command, flagsOf(DoctorFlags), { engine: "Engine:", model: "Generation:" });
+  declareFlags(command, flagsOf(DoctorFlags), {
+    engine: "Engine:",
+    model: "Generation:",
+    dataset: "Data:",
+  });
   command.action(() => doctor(command, context));
 }
 
-async function doctor(command: Command, { env, signal }: CommandContext): Promise<void> {
-  const flags = parseFlags(command, DoctorFlags);
+async function doctor(command: Command, context: CommandContext): Promise<void> {
+  const { model, dataset, engine, threads, device, ...data } = parseFlags(command, DoctorFlags);
+  if (dataset === undefined) {
+    return await lookAtMachine(command, context, { model, engine, threads, device });
+  }
+  await lookAtData(command, context, { model: model ?? BuiltinModel.name, dataset, ...data });
+}
+
+async function lookAtMachine(
+  command: Command,
+  { env, signal }: CommandContext,
+  request: DoctorRequest,
+): Promise<void> {
   const { runDoctor } = await import("../workers/session.ts");
   const screen = openScreen(standardError, signal);
   let report: DoctorReport;
   try {
-    report = await runDoctor(flags, { env, signal, onEvent: screen.show });
+    report = await runDoctor(request, { env, signal, onEvent: screen.show });
   } finally {
     screen.close();
   }
   printResult(command.opts().json ? { ...report } : doctorText(report));
+}
+
+async function lookAtData(
+  command: Command,
+  { env, signal }: CommandContext,
+  request: TextRequest,
+): Promise<void> {
+  const { checkText } = await import("../workers/text_check.ts"); // opens no library
+  const screen = openScreen(standardError, signal);
+  let report: TextReport;
+  try {
+    report = await checkText(request, { env, signal, onEvent: screen.show });
+  } finally {
+    screen.close();
+  }
+  const colour = standardOutput.isTTY && !env("NO_COLOR");
+  printResult(command.opts().json ? { ...report } : textCheckText(report, { colour }));
 }
 
 /** The report as people read it. */

@@ -5,7 +5,9 @@ import { register as baselines } from "./baselines.ts";
 import { register as bench } from "./bench.ts";
 import { register as builtin } from "./builtin.ts";
 import { register as chat } from "./chat.ts";
+import { register as data } from "./data.ts";
 import { register as doctor } from "./doctor.ts";
+import { register as exportAdapter } from "./export.ts";
 import { register as front } from "./front.ts";
 import { register as reproduce } from "./reproduce.ts";
 import { register as serve } from "./serve.ts";
@@ -20,8 +22,10 @@ export const commands: Record<string, Register> = {
   front,
   baselines,
   reproduce,
+  export: exportAdapter,
   chat,
   serve,
+  data,
   doctor,
   builtin,
   bench,

@@ -12,10 +12,13 @@ export const RunConfig = z.strictObject({
     "model folder, hub id, .gguf file, or `builtin` for the built-in world",
   ),
   dataset: z.string().default("builtin").describe(
-    "`helpful=A.jsonl.gz,harmless=B.jsonl.gz` (files joined by `+`), one file that labels every dimension, or `builtin` (`builtin@0.7:1,0+0.3:0,1`: one scalar label a pair, from labellers share:λ); sft: instruction files joined by `+`",
+    "`helpful=A.jsonl.gz,harmless=B.jsonl.gz` (files joined by `+`), one file that labels every dimension, folders (`FOLDER:test` for a split), hub data sets (`owner/name/folder:test@revision`), or `builtin` (`builtin@0.7:1,0+0.3:0,1`: one scalar label a pair, from labellers share:λ); sft: instruction files joined by `+`",
   ),
   eval_dataset: z.string().optional().describe(
     "test files, written like dataset; default: a held-out share of the training rows",
+  ),
+  columns: z.string().optional().describe(
+    "which columns of dataset and eval_dataset are what: `prompt=question,chosen=good,rejected=bad,label:helpful=winner,score:polite=a/b`",
   ),
   dimensions: z.string().optional().describe(
     "comma-separated names of the dimensions to use, in the order of the preference vector",
@@ -29,12 +32,33 @@ export const RunConfig = z.strictObject({
   objective: z.enum(["dpo", "sft", "reward", "ppo"]).default("dpo").describe(
     "what is optimised: dpo, ppo (preferences), sft (instructions), reward (a reward model)",
   ),
-  beta: positive().default(0.1).describe("strength of the pull towards the reference policy"),
-  rpo_alpha: z.number().nonnegative().finite().default(0).describe(
-    "weight of −log π per token of the preferred response, beside DPO's loss: keeps its probability up",
+  loss_type: z.enum(["sigmoid", "hinge", "ipo", "simpo"]).default("sigmoid").describe(
+    "dpo: loss of a pair: sigmoid (DPO), hinge (SLiC), ipo (per token) or simpo (per token, without reference)",
   ),
-  aggregation: z.enum(["ls", "tche"]).default("ls").describe(
-    "how the losses of the dimensions become one: ls (eq. 14) or tche (eq. 16)",
+  beta: positive().default(0.1).describe(
+    "strength of the pull towards the reference policy (simpo: factor of the margin)",
+  ),
+  label_smoothing: z.number().min(0).lt(0.5).default(0).describe(
+    "dpo, loss_type sigmoid (conservative DPO) or simpo: share of labels taken to be wrong",
+  ),
+  simpo_gamma: z.number().nonnegative().finite().default(0.5).describe(
+    "dpo, loss_type simpo: margin that preferred responses are to win by",
+  ),
+  rpo_alpha: z.number().nonnegative().finite().default(0).describe(
+    "dpo: weight of −log π per token of the preferred response beside the pair's loss: keeps its probability up",
+  ),
+  aggregation: z.enum(["ls", "tche", "smooth_tche", "augmented_tche", "pbi"]).default("ls")
+    .describe(
+      "how the losses of the dimensions become one: ls (weighted sum, eq. 14), tche (Tchebycheff, eq. 16), smooth_tche, augmented_tche, or pbi (penalty boundary intersection)",
+    ),
+  smooth_tche_mu: positive().default(0.1).describe(
+    "smooth_tche: μ, how soft the maximum is, in units of the weighted losses or rewards",
+  ),
+  augmented_tche_rho: z.number().nonnegative().finite().default(0.05).describe(
+    "augmented_tche: ρ, weight of the sum beside the maximum",
+  ),
+  pbi_theta: z.number().nonnegative().finite().default(5).describe(
+    "pbi: θ, weight of the distance from the ray of equal weighted losses",
   ),
   preferences_per_step: z.number().int().nonnegative().default(0).describe(
     "preference vectors per step: 1 is the paper's Algorithm 1, 0 gives every pair its own",
@@ -54,7 +78,7 @@ export const RunConfig = z.strictObject({
     "what is trained: the adapter, all weights (sft only) or the head alone (reward only)",
   ),
   adapter: z.enum(["svd_lora", "plain_svd_lora", "lora"]).default("svd_lora").describe(
-    "kind of adapter: svd_lora, or without preferences plain_svd_lora (of rank k+1) and lora",
+    "kind of adapter: svd_lora, or those that no preference moves: plain_svd_lora (of rank k+1), lora (as PEFT's)",
   ),
   lora_r: count().max(512).default(8).describe("rank k shared by all preferences (lora_dim)"),
   lora_alpha: positive().default(512).describe("scale of the adapter, divided by k+m"),
@@ -62,7 +86,7 @@ export const RunConfig = z.strictObject({
     "regular expression: linear maps whose name matches are adapted",
   ),
   lora_init: z.enum(["orthonormal", "gaussian"]).default("gaussian").describe(
-    "start of U and V: N(0, 0.02²) or the orthonormal factor of it",
+    "svd_lora, plain_svd_lora: start of U and V: N(0, 0.02²) or the orthonormal factor of it",
   ),
   orthogonality: z.number().nonnegative().finite().default(0).describe(
     "weight of the penalty ‖UUᵀ−I‖² + ‖VᵀV−I‖² per adapted map",
@@ -85,7 +109,7 @@ export const RunConfig = z.strictObject({
   cliprange_value: positive().default(5).describe("ppo: clipping of the critic's change"),
   reward_clip: positive().default(50).describe("ppo: clipping of the rewards, either side of 0"),
   ideal_point: z.string().optional().describe(
-    "ppo, aggregation tche: `helpful=1,harmless=1`, bounds on the rewards; default: tracked",
+    "ppo, aggregations but ls: `helpful=1,harmless=1`, bounds on the rewards; default: tracked",
   ),
   gamma: z.number().min(0).max(1).default(1).describe("ppo: discount of later rewards"),
   lam: z.number().min(0).max(1).default(0.95).describe(

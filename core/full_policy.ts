@@ -7,13 +7,14 @@ import type { BlockParameters } from "./adapters/parameters.ts";
 import { blockFunctions, flatten, runStack, traceStack } from "./block_stack.ts";
 import type { Engine } from "./engine/engine.ts";
 import { noResiduals, residual, type Residuals } from "./engine/residuals.ts";
-import { type AttentionContext, attentionContext } from "./models/attention.ts";
+import { type AttentionContext, attentionContext, contextOfLayer } from "./models/attention.ts";
 import type { DecoderConfig } from "./models/config.ts";
-import { block, blockMaps, blockNorms, mapsReadAgain } from "./models/decoder.ts";
+import { block, blockMaps, mapsReadAgain, namedVectors } from "./models/decoder.ts";
 import { embeddingGradient } from "./models/embedding_gradient.ts";
 import { familyOf } from "./models/families.ts";
 import { createHead } from "./models/head.ts";
 import { createHeadGradients } from "./models/head_gradients.ts";
+import { blockVectors, traitsOf } from "./models/traits.ts";
 import type { Policy } from "./policy.ts";
 import { hiddenGradient, predictingRows } from "./predicting.ts";
 import type { Pack } from "./text/pack.ts";
@@ -24,10 +25,10 @@ const HEAD = "lm_head.weight";
 
 /** Names of all weights by block: the decoder's blocks, then what stands around them. */
 export function weightBlocks(config: DecoderConfig): string[][] {
+  const own = [...blockVectors(config).keys(), ...blockMaps.map((name) => `${name}.weight`)];
   const blocks = Array.from(
     { length: config.layers },
-    (_, layer) =>
-      [...blockNorms, ...blockMaps].map((name) => `model.layers.${layer}.${name}.weight`),
+    (_, layer) => own.map((name) => `model.layers.${layer}.${name}`),
   );
   return [...blocks, [EMBEDDING, NORM, ...config.tiedHead ? [] : [HEAD]]];
 }
@@ -80,26 +81,29 @@ export function createFullPolicy(
   const head = createHead(engine, around);
   const headGradients = createHeadGradients(engine, around);
   const tableGradient = embeddingGradient(engine, config.vocabSize);
+  const { embeddingScale } = traitsOf(config);
+  const scaled = (rows: tf.Tensor2D): tf.Tensor2D =>
+    embeddingScale === 1 ? rows : tf.mul(rows, embeddingScale);
   const prepare = engine.compile(attentionContext(engine, config));
   const functions = blockFunctions(engine, (args, kept) => run(config, args, kept), {
-    residuals: mapsReadAgain.length,
+    residuals: mapsReadAgain(config).length,
     trained: FIRST_WEIGHT,
   });
   const callOf = (layer: number, context: tf.Tensor[]) => ({
     functions,
-    args: [...context, ...parameters[layer]?.tensors ?? []],
+    args: [...contextOfLayer(config, context, layer), ...parameters[layer]?.tensors ?? []],
   });
 
   function embed(pack: Pack): tf.Tensor {
     return tf.tidy(() =>
       tf.reshape(
-        engine.lookup(around.embedding, tf.tensor1d(pack.ids, "int32")),
+        scaled(engine.lookup(around.embedding, tf.tensor1d(pack.ids, "int32"))),
         [pack.rows, pack.length, config.width],
       )
     );
   }
 
-  /** cos, sin and mask: what every block of a pack takes besides its weights. */
+  /** cos, sin and mask of every kind of layer: what a block takes besides its weights. */
   function contextOf(pack: Pack): tf.Tensor[] {
     return tf.tidy(() => {
       const shape: [number, number] = [pack.rows, pack.length];
@@ -162,7 +166,7 @@ export function createFullPolicy(
           );
           dLast.dispose();
           const dRows = flatten(dx);
-          const dTable = tableGradient(dRows, pack.ids);
+          const dTable = tf.tidy(() => tableGradient(scaled(dRows), pack.ids));
           dRows.dispose();
           dispose();
           if (!config.tiedHead) return [...gradients, [dTable, atHead.norm, atHead.head]];
@@ -175,19 +179,18 @@ export function createFullPolicy(
   };
 }
 
-/** A block as a function of [x, cos, sin, mask, norms…, maps…]. */
+/** A block as a function of [x, cos, sin, mask, vectors…, maps…]. */
 function run(config: DecoderConfig, args: tf.Tensor[], residuals: Residuals): tf.Tensor {
-  const [x, cos, sin, mask, inputNorm, outputNorm, ...maps] = args;
-  const norms = {
-    input_layernorm: inputNorm as tf.Tensor,
-    post_attention_layernorm: outputNorm as tf.Tensor,
-  };
-  return block(x as tf.Tensor3D, norms, {
+  const [x, cos, sin, mask, ...weights] = args;
+  const maps = weights.slice(blockVectors(config).size);
+  return block(x as tf.Tensor3D, {
     config,
+    vectors: namedVectors(config, weights),
     attention: { cos, sin, mask } as AttentionContext,
     project(name, rows) {
       const weight = maps[blockMaps.indexOf(name)] as tf.Tensor2D;
-      return residual(mapsReadAgain.includes(name) ? residuals : noResiduals, [rows, weight], {
+      const isReadAgain = mapsReadAgain(config).includes(name);
+      return residual(isReadAgain ? residuals : noResiduals, [rows, weight], {
         value: (x, w) => tf.matMul(x, w, false, true),
         gradients: (dy, x, w) => [tf.matMul(dy, w), tf.matMul(dy, x, true)],
       });

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Adapter } from "./adapters/adapter.ts";
 import { orthogonalityGradients } from "./adapters/orthogonality.ts";
 import type { BlockParameters, StoredParameters } from "./adapters/parameters.ts";
-import { type Aggregation } from "./aggregation.ts";
+import type { Aggregation } from "./aggregation/aggregation.ts";
 import type { BatchPass } from "./batch_pass.ts";
 import type { RunConfig } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";

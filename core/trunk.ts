@@ -17,9 +17,10 @@ import {
 import type { Engine } from "./engine/engine.ts";
 import { noResiduals } from "./engine/residuals.ts";
 import type { Pack } from "./text/pack.ts";
-import { type AttentionContext, attentionContext } from "./models/attention.ts";
-import { block, blockMaps, mapsReadAgain, type Project } from "./models/decoder.ts";
+import { type AttentionContext, attentionContext, contextOfLayer } from "./models/attention.ts";
+import { block, blockMaps, mapsReadAgain, namedVectors, type Project } from "./models/decoder.ts";
 import type { HeldDecoder } from "./models/held.ts";
+import { blockVectors, traitsOf } from "./models/traits.ts";
 
 /** Hidden states that can be taken back. Call backward or dispose exactly once. */
 export interface HiddenTrace {
@@ -57,7 +58,8 @@ export function createTrunk(
   adapted: AdaptedParts | null,
 ): Trunk {
   const { config } = decoder;
-  const prepare = engine.compile(attentionContext(engine, decoder.config));
+  const { embeddingScale } = traitsOf(config);
+  const prepare = engine.compile(attentionContext(engine, config));
   const functions = new Map<string, BlockFunctions>();
 
   /** Compiled functions are shared by the blocks that adapt the same maps. */
@@ -67,24 +69,24 @@ export function createTrunk(
     if (found === undefined) {
       const body = blockBody(engine, decoder, { adapter: adapted?.adapter ?? null, maps });
       found = blockFunctions(engine, body, {
-        residuals: mapsReadAgain.length,
-        trained: FIRST_PARAMETER,
+        residuals: mapsReadAgain(config).length,
+        trained: FIRST_VECTOR + blockVectors(config).size + blockMaps.length,
       });
       functions.set(key, found);
     }
     return found;
   }
 
-  function callOf(layer: number, shared: tf.Tensor[]) {
+  function callOf(layer: number, { context, preference }: SharedArguments) {
     const weights = decoder.blocks[layer];
     if (weights === undefined) throw new RangeError(`Cannot run block ${layer}: there is none`);
     const { maps, tensors } = adapted?.parameters[layer] ?? { maps: [], tensors: [] };
-    const args = [...shared, ...weights.norms, ...weights.maps, ...tensors];
+    const own = [...weights.vectors, ...weights.maps, ...tensors];
+    const args = [...contextOfLayer(config, context, layer), preference, ...own];
     return { functions: functionsFor(maps), args };
   }
 
-  /** Tensors that every block of a pack takes: cos, sin, mask and the preference of each token. */
-  function sharedArguments(pack: Pack, preferences: number[][]): tf.Tensor[] {
+  function sharedArguments(pack: Pack, preferences: number[][]): SharedArguments {
     return tf.tidy(() => {
       const shape: [number, number] = [pack.rows, pack.length];
       const context = prepare(
@@ -94,14 +96,16 @@ export function createTrunk(
       );
       // A trunk without adapter takes the same arguments and ignores the last.
       const rows = adapted === null ? [] : preferences;
-      return [...context, tokenPreferences(pack, rows, adapted?.objectives ?? 1)];
+      const preference = tokenPreferences(pack, rows, adapted?.objectives ?? 1);
+      return { context, preference };
     });
   }
 
   function embed(pack: Pack): tf.Tensor3D {
     return tf.tidy(() => {
       const rows = engine.lookup(decoder.embedding, tf.tensor1d(pack.ids, "int32"));
-      return tf.reshape(rows, [pack.rows, pack.length, config.width]);
+      const scaled = embeddingScale === 1 ? rows : tf.mul(rows, embeddingScale);
+      return tf.reshape(scaled, [pack.rows, pack.length, config.width]);
     });
   }
 
@@ -109,7 +113,7 @@ export function createTrunk(
     hidden(pack, preferences) {
       const shared = sharedArguments(pack, preferences);
       const x = runStack(embed(pack), config.layers, (layer) => callOf(layer, shared));
-      shared.forEach((tensor) => tensor.dispose());
+      tf.dispose([...shared.context, shared.preference]);
       return flatten(x);
     },
 
@@ -123,7 +127,7 @@ export function createTrunk(
       const hidden = flatten(stack.output);
 
       function dispose() {
-        [...shared, hidden].forEach((tensor) => tensor.dispose());
+        tf.dispose([...shared.context, shared.preference, hidden]);
         stack.dispose();
       }
 
@@ -138,40 +142,42 @@ export function createTrunk(
   };
 }
 
-/** A block as a function of [x, cos, sin, mask, preference, norms…, maps…, parameters…]. */
+/** What the blocks of a pack take: what attention reads, and the preference of each token. */
+type SharedArguments = { context: tf.Tensor[]; preference: tf.Tensor2D };
+
+/** A block as a function of [x, cos, sin, mask, preference, vectors…, maps…, parameters…]. */
 function blockBody(
   engine: Engine,
-  decoder: HeldDecoder,
+  { config }: HeldDecoder,
   { adapter, maps }: { adapter: Adapter | null; maps: string[] },
 ): BlockBody {
+  const readAgain = mapsReadAgain(config);
+  const firstMap = blockVectors(config).size;
   return (args, residuals) => {
-    const [x, cos, sin, mask, preference, inputNorm, outputNorm, ...rest] = args;
-    const weights = rest.slice(0, blockMaps.length);
-    const parameters = rest.slice(blockMaps.length);
+    const [x, cos, sin, mask, preference, ...rest] = args;
+    const vectors = namedVectors(config, rest);
+    const weights = rest.slice(firstMap, firstMap + blockMaps.length);
+    const parameters = rest.slice(firstMap + blockMaps.length);
     const width = adapter?.parameterNames.length ?? 0;
     const project: Project = (name, rows) => {
       const weight = weights[blockMaps.indexOf(name)] as tf.Tensor;
       const base = engine.project(
         rows,
         weight,
-        mapsReadAgain.includes(name) ? residuals : noResiduals,
+        readAgain.includes(name) ? residuals : noResiduals,
       );
       const index = maps.indexOf(name);
       if (adapter === null || index < 0) return base;
       const own = parameters.slice(index * width, (index + 1) * width);
       return tf.add(base, adapter.increment(rows, own, preference as tf.Tensor2D));
     };
-    const norms = {
-      input_layernorm: inputNorm as tf.Tensor,
-      post_attention_layernorm: outputNorm as tf.Tensor,
-    };
     const attention = { cos, sin, mask } as AttentionContext;
-    return block(x as tf.Tensor3D, norms, { config: decoder.config, project, attention });
+    return block(x as tf.Tensor3D, { config, vectors, project, attention });
   };
 }
 
-/** x, cos, sin, mask, preference, two norms and the maps come before the parameters. */
-const FIRST_PARAMETER = 7 + blockMaps.length;
+/** x, cos, sin, mask and preference come before a block's weights. */
+const FIRST_VECTOR = 5;
 
 /** The preference of every token (B·T, M); zeros where a row is empty. */
 function tokenPreferences(pack: Pack, preferences: number[][], objectives: number): tf.Tensor2D {

@@ -5,6 +5,7 @@ import { join, sep as SEPARATOR } from "node:path";
 import { InputError } from "../core/errors.ts";
 import { BuiltinModel } from "./builtin/mod.ts";
 import { namedDataset } from "./datasets/mod.ts";
+import { dataFiles, hubPlace } from "./datasets/places.ts";
 import { parseSpec } from "./datasets/spec.ts";
 import { statOrNull } from "./files.ts";
 import { isHubId } from "./model_files.ts";
@@ -37,7 +38,7 @@ export async function resolveRunModel(runs: string, name: string): Promise<strin
 
 /**
  * The data that a request names: `builtin`, or the dataset option with the real path under `root`
- * of every file.
+ * of every file and folder, data sets of the hub as they are.
  *
  * @throws {InputError} anything else, as resolveModel, and a file that is not there
  */
@@ -48,14 +49,34 @@ export async function resolveDataset(root: string | null, spec: string): Promise
   for (const { dimension, files } of parseSpec(spec)) {
     const paths: string[] = [];
     for (const file of files) {
-      const path = await resolveFile(root, file);
-      // The option's own signs cannot stand in a path.
-      if (path === null || /[,+]/.test(path)) throw refused("data set", file, { root });
-      paths.push(path);
+      paths.push(await resolvePlace(root, file));
     }
     parts.push((dimension === null ? "" : `${dimension}=`) + paths.join("+"));
   }
   return parts.join(",");
+}
+
+/** A file, or a folder with its split, all of whose files lie under `root`; or a name on the hub. */
+async function resolvePlace(root: string | null, name: string): Promise<string> {
+  const [, place = name, split] = /^([^:]+):([a-z]+)$/.exec(name) ?? [];
+  const path = await resolveFile(root, place);
+  if (path === null) {
+    // A path from where the server was started reads like a hub id, and would be taken for one.
+    if (hubPlace(name) !== null && await statOrNull(place) === null) return name;
+    throw refused("data set", name, { root, wanted: "builtin, a data set of the hub" });
+  }
+  const found = split === undefined ? path : `${path}:${split}`;
+  // The option's own signs cannot stand in a path.
+  if (/[,+]/.test(path)) throw refused("data set", name, { root });
+  const realRoot = await Deno.realPath(root ?? path);
+  const files = await dataFiles(found).catch((error) => {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(error.message.replaceAll(path, place)); // no place of this machine
+  });
+  for (const file of files) {
+    if (file !== path && !isWithin(realRoot, await Deno.realPath(file))) throw leadsOut(name);
+  }
+  return found;
 }
 
 /**
@@ -67,13 +88,21 @@ async function resolveFile(root: string | null, name: string): Promise<string | 
   try {
     const realRoot = await Deno.realPath(root);
     const path = await Deno.realPath(join(realRoot, name));
-    if (path.startsWith(realRoot === SEPARATOR ? SEPARATOR : realRoot + SEPARATOR)) return path;
+    if (isWithin(realRoot, path)) return path;
   } catch (error) {
     const { NotFound, NotADirectory, FilesystemLoop } = Deno.errors;
     if (error instanceof NotFound || error instanceof NotADirectory) return null;
     if (!(error instanceof FilesystemLoop)) throw error;
   }
-  throw new InputError(
+  throw leadsOut(name);
+}
+
+function isWithin(realRoot: string, path: string): boolean {
+  return path.startsWith(realRoot === SEPARATOR ? SEPARATOR : realRoot + SEPARATOR);
+}
+
+function leadsOut(name: string): InputError {
+  return new InputError(
     `Cannot use ${quoted(name)}: expected a path in the server's folder of files, ` +
       "got a link that leads out of it",
   );

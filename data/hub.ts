@@ -1,11 +1,19 @@
-// Models from the Hugging Face hub, kept in the cache that the Python libraries share
-// (models--owner--name/{blobs,refs,snapshots}). The only place that downloads models; only
-// configuration, tokenizer, safetensors and ONNX files are ever fetched.
+// Models and data sets from the Hugging Face hub, kept in the cache that the Python libraries share
+// ({models,datasets}--owner--name/{blobs,refs,snapshots}). The only place that downloads them; only
+// configuration, tokenizer, safetensors, ONNX and data files are ever fetched.
 // The hub is spoken to through @huggingface/hub. Its own cache download prints to standard output
 // and does not check what it received, so files are written and verified here.
-import { HubApiError, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
-import { join } from "node:path";
+import {
+  datasetInfo,
+  HubApiError,
+  type ListFileEntry,
+  listFiles,
+  modelInfo,
+} from "@huggingface/hub";
+import { basename, join } from "node:path";
+import { z } from "zod";
 import { InputError } from "../core/errors.ts";
+import { type HubPlace, selectFiles } from "./datasets/places.ts";
 import { readJson, statOrNull } from "./files.ts";
 import { fetchToCache, type HubFile, type HubProgress, writeWhole } from "./hub_cache.ts";
 import { isPlainFileName, pickleFile, shardNames, smallFiles, WeightIndex } from "./model_files.ts";
@@ -57,7 +65,7 @@ export interface DownloadOptions {
  * be written.
  */
 export function downloadModel(id: string, options: DownloadOptions): Promise<string> {
-  return downloadSnapshot(id, {
+  return downloadSnapshot({ kind: "model", id }, {
     ...options,
     inFolders: false,
     isComplete: hasWeights,
@@ -77,7 +85,7 @@ export function downloadFiles(
   id: string,
   { wanted, ...options }: DownloadOptions & { wanted: string[][] },
 ): Promise<string> {
-  return downloadSnapshot(id, {
+  return downloadSnapshot({ kind: "model", id }, {
     ...options,
     inFolders: true,
     isComplete: async (snapshot) => {
@@ -97,6 +105,53 @@ export function downloadFiles(
   });
 }
 
+/**
+ * The files of a data set in the cache, after downloading what it lacks, as a path that dataFiles()
+ * reads: a file, or a folder with its split. Which files those are is decided by their names, as of a
+ * folder on the disk. Without network it must have been downloaded whole before.
+ * Throws as downloadModel, and InputError where no file fits.
+ */
+export async function downloadDataset(
+  { id, within, split, revision }: HubPlace,
+  options: Omit<DownloadOptions, "revision">,
+): Promise<string> {
+  const asked = `${within}:${split ?? ""}`;
+  const snapshot = await downloadSnapshot({ kind: "dataset", id }, {
+    ...options,
+    revision,
+    inFolders: true,
+    async isComplete(snapshot) {
+      const names = (await readSelections(snapshot))[asked] ?? [];
+      const found = await Promise.all(names.map((name) => statOrNull(join(snapshot, name))));
+      return names.length > 0 && found.every((stat) => stat !== null);
+    },
+    async fetchFiles({ snapshot, files, fetchAll }) {
+      const below = [...files].filter((name) => within === "" || name.startsWith(`${within}/`));
+      const names = files.has(within)
+        ? [within]
+        : selectFiles(below, { split, place: within === "" ? id : `${id}/${within}` });
+      await fetchAll(names);
+      const all = { ...await readSelections(snapshot), [asked]: names };
+      await writeWhole(selectionsOf(snapshot), JSON.stringify(all));
+    },
+  });
+  const path = within === "" ? snapshot : join(snapshot, within);
+  return split === undefined ? path : `${path}:${split}`;
+}
+
+/** Files that were downloaded whole, by what was asked for: a snapshot does not tell what it lacks. */
+const Selections = z.record(z.string(), z.array(z.string()));
+
+function selectionsOf(snapshot: string): string {
+  return join(snapshot, "..", "..", ".panacea", `${basename(snapshot)}.json`);
+}
+
+async function readSelections(snapshot: string): Promise<z.infer<typeof Selections>> {
+  const path = selectionsOf(snapshot);
+  if (!await statOrNull(path)) return {};
+  return Selections.safeParse(await readJson(path)).data ?? {};
+}
+
 /** A repository of the hub while its files are fetched. */
 interface Fetching {
   snapshot: string; // folder
@@ -104,24 +159,56 @@ interface Fetching {
   fetchAll(names: string[]): Promise<void>;
 }
 
+/** What differs between the kinds of repositories. */
+const kinds = {
+  model: {
+    folder: "models",
+    repo: (id: string) => id,
+    info: (asked: Asked) => modelInfo({ ...asked, additionalFields: ["sha"] }),
+    local: "a folder, a .gguf file",
+    terms: "the model's terms",
+  },
+  dataset: {
+    folder: "datasets",
+    repo: (id: string) => `datasets/${id}`,
+    info: (asked: Asked) => datasetInfo({ ...asked, additionalFields: ["sha"] }),
+    local: "a file, a folder",
+    terms: "the data set's terms",
+  },
+} as const;
+
+interface Asked extends Access {
+  name: string;
+  revision: string;
+  fetch: typeof impatientFetch;
+}
+
+interface Repository {
+  kind: keyof typeof kinds;
+  id: string; // owner/name
+}
+
 async function downloadSnapshot(
-  id: string,
+  repository: Repository,
   { revision = "main", hub, onProgress, inFolders, isComplete, fetchFiles }: DownloadOptions & {
     inFolders: boolean; // whether files in folders of the repository are wanted too
     isComplete: (snapshot: string) => Promise<boolean>;
     fetchFiles: (repository: Fetching) => Promise<void>;
   },
 ): Promise<string> {
+  const { id, kind } = repository;
+  const { folder, repo } = kinds[kind];
+  const cannot = `Cannot open ${kind} ${id}`;
   if (!/^[\w][\w./-]*$/.test(revision) || revision.split("/").includes("..")) {
-    throw new InputError(`Cannot open model ${id}: expected a revision, got ${revision}`);
+    throw new InputError(`${cannot}: expected a revision, got ${revision}`);
   }
-  const store = join(hub.cacheDir, `models--${id.replaceAll("/", "--")}`);
+  const store = join(hub.cacheDir, `${folder}--${id.replaceAll("/", "--")}`);
   const known = await cachedSnapshot(store, revision);
   const cached = known !== null && await isComplete(known) ? known : null;
   if (hub.offline) {
     if (cached) return cached;
     throw new InputError(
-      `Cannot open model ${id}: expected it in ${hub.cacheDir}, got nothing there ` +
+      `${cannot}: expected it in ${hub.cacheDir}, got nothing there ` +
         `(HF_HUB_OFFLINE is set)`,
     );
   }
@@ -129,21 +216,28 @@ async function downloadSnapshot(
   let commit: string;
   let files: Map<string, ListFileEntry>;
   try {
-    commit = await resolveRevision(id, { revision, access });
-    files = await listing(id, { commit, access, recursive: inFolders });
+    commit = await resolveRevision(repository, { revision, access });
+    files = await listing(repository, { commit, access, recursive: inFolders });
   } catch (error) {
     if (cached && !(error instanceof HubApiError)) return cached;
-    throw hubError(id, error);
+    throw hubError(repository, error);
   }
   const snapshot = join(store, "snapshots", commit);
   async function fetchAll(names: string[]): Promise<void> {
     for (const name of names) {
       const entry = files.get(name);
-      if (!entry) throw new InputError(`Cannot open model ${id}: expected ${name}, got none`);
+      if (!entry) throw new InputError(`${cannot}: expected ${name}, got none`);
       const etag = entry.lfs?.oid ?? entry.oid ?? "";
-      const file: HubFile = { id, name, commit, etag, size: entry.size, isLfs: !!entry.lfs };
+      const file: HubFile = {
+        id: repo(id),
+        name,
+        commit,
+        etag,
+        size: entry.size,
+        isLfs: !!entry.lfs,
+      };
       await fetchToCache(file, { store, access, onProgress }).catch((error) => {
-        throw hubError(id, error);
+        throw hubError(repository, error);
       });
     }
   }
@@ -158,27 +252,23 @@ interface Access {
 }
 
 async function resolveRevision(
-  id: string,
+  { kind, id }: Repository,
   { revision, access }: { revision: string; access: Access },
 ): Promise<string> {
-  const { sha } = await modelInfo({
-    name: id,
-    revision,
-    additionalFields: ["sha"],
-    fetch: impatientFetch,
-    ...access,
-  });
+  const asked = { name: id, revision, fetch: impatientFetch, ...access };
+  const { sha } = await kinds[kind].info(asked);
   // it becomes a folder's name: nothing but a commit will do
   if (/^[0-9a-f]{40}$/.test(sha)) return sha;
-  throw new InputError(`Cannot open model ${id}: expected a commit from the hub, got ${sha}`);
+  throw new InputError(`Cannot open ${kind} ${id}: expected a commit from the hub, got ${sha}`);
 }
 
 async function listing(
-  id: string,
+  { kind, id }: Repository,
   { commit, access, recursive }: { commit: string; access: Access; recursive: boolean },
 ): Promise<Map<string, ListFileEntry>> {
   const files = new Map<string, ListFileEntry>();
-  const options = { repo: id, revision: commit, recursive, fetch: impatientFetch, ...access };
+  const repo = kinds[kind].repo(id);
+  const options = { repo, revision: commit, recursive, fetch: impatientFetch, ...access };
   for await (const entry of listFiles(options)) {
     if (entry.type === "file") files.set(entry.path, entry);
   }
@@ -251,23 +341,22 @@ function impatientFetch(input: RequestInfo | URL, init?: RequestInit): Promise<R
   return fetch(input, { ...init, signal: AbortSignal.timeout(30_000) });
 }
 
-function hubError(id: string, error: unknown): unknown {
+function hubError({ kind, id }: Repository, error: unknown): unknown {
+  const { local, terms } = kinds[kind];
+  const cannot = `Cannot open ${kind} ${id}`;
   if (error instanceof HubApiError) {
     const status = error.statusCode;
     const hint = status === 401 || status === 403
-      ? "no access (HF_TOKEN may be missing, or the model's terms not accepted)"
+      ? `no access (HF_TOKEN may be missing, or ${terms} not accepted)`
       : status === 404
-      ? "no such model or revision"
+      ? `no such ${kind} or revision`
       : `status ${status}`;
-    return new InputError(`Cannot open model ${id}: expected it on the hub, got ${hint}`, {
-      cause: error,
-    });
+    return new InputError(`${cannot}: expected it on the hub, got ${hint}`, { cause: error });
   }
   // fetch() reports everything that kept it from an answer as TypeError or a timeout
   if (error instanceof TypeError || error instanceof DOMException) {
     return new InputError(
-      `Cannot open model ${id}: expected a folder, a .gguf file or an id on a hub that can be ` +
-        `reached, got ${error.message}`,
+      `${cannot}: expected ${local} or an id on a hub that can be reached, got ${error.message}`,
       { cause: error },
     );
   }

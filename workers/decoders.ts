@@ -14,6 +14,7 @@ import { fileSource, statOrNull } from "../data/files.ts";
 import { hubOptions } from "../data/hub.ts";
 import { type OpenedModel, openModel } from "../data/models.ts";
 import { reportingStorage, syncFolder, writeAll, writeFileAtomic } from "../data/store/atomic.ts";
+import { requireMemory } from "./free_memory.ts";
 import type { SessionEvent, SessionOptions } from "./protocol.ts";
 
 /** Part of the name of a cache folder; another layout of the weight file is another number. */
@@ -95,10 +96,14 @@ export async function openDecoder(options: OpenDecoderOptions): Promise<OpenedDe
  * the first. Caller disposes.
  */
 export async function loadDecoder(
-  { config, weights, fingerprint }: Pick<OpenedModel, "config" | "weights" | "fingerprint">,
+  { name, config, weights, fingerprint }: Pick<
+    OpenedModel,
+    "name" | "config" | "weights" | "fingerprint"
+  >,
   { format, threads = 0, spin = false, cacheFolder, onEvent = () => {} }: LoadOptions,
 ): Promise<Decoder> {
   const file = weightFile(config, format);
+  requireMemory(name, file.bytes);
   const folder = join(cacheFolder, `${fingerprint}-${format}-${LAYOUT}`);
   await ensureWeights(join(folder, WEIGHTS), file, async (entry, done) => {
     onEvent({ type: "progress", what: "Preparing weights", done, total: file.entries.length });

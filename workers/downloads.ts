@@ -6,6 +6,7 @@ import { downloadModel, hubOptions } from "../data/hub.ts";
 import { isHubId } from "../data/model_files.ts";
 import { findLibtensorflow, type NativeLibrary } from "../data/native.ts";
 import type { FetchCall, FetchItem } from "./fetch_worker.ts";
+import { fetchDataset, hubPlaces } from "./hub_data.ts";
 import { fetchPermissions, type Places } from "./permissions.ts";
 import { downloadVariables } from "./places.ts";
 import type { SessionEvent } from "./protocol.ts";
@@ -28,6 +29,8 @@ export interface Downloads {
    * hub id. Throws InputError where the hub does not have it or cannot be reached.
    */
   model(model: { name: string; revision: string }, options: DownloadOptions): Promise<void>;
+  /** Likewise for the data sets of the hub that a dataset option names. */
+  dataset(spec: string, options: DownloadOptions): Promise<void>;
   /** Likewise for an ONNX classifier, whose files are others. */
   classifier(name: string, options: DownloadOptions): Promise<void>;
   /** The library, or why there is none. A fetch that failed is not tried again for a while. */
@@ -48,10 +51,18 @@ export function createDownloads({ places, env }: { places: Places; env: Env }): 
       await fetchInWorker({ kind: "model", name, revision }, { ...options, places, env });
     },
 
+    async dataset(spec, options) {
+      for (const place of (await hubPlaces(spec)).values()) {
+        const cached = await fetchDataset(place, { env: offline(env), onEvent: () => {} })
+          .then(() => true, () => false);
+        if (cached || hubOptions(env).offline) continue;
+        await fetchInWorker({ kind: "dataset", place }, { ...options, places, env });
+      }
+    },
+
     async classifier(name, options) {
       if (!await isOnHub(name)) return;
-      const offline = (wanted: string) => wanted === "HF_HUB_OFFLINE" ? "1" : env(wanted);
-      const cached = await classifierFolder(name, { env: offline, onEvent: () => {} })
+      const cached = await classifierFolder(name, { env: offline(env), onEvent: () => {} })
         .then(() => true, () => false);
       if (cached || hubOptions(env).offline) return;
       await fetchInWorker({ kind: "classifier", name }, { ...options, places, env });
@@ -70,6 +81,11 @@ export function createDownloads({ places, env }: { places: Places; env: Env }): 
       return fetched;
     },
   };
+}
+
+/** The same environment, in which nothing but the cache is there. */
+export function offline(env: Env): Env {
+  return (name) => name === "HF_HUB_OFFLINE" ? "1" : env(name);
 }
 
 /** Whether a model's name can only be an id on the hub. */

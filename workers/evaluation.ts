@@ -1,16 +1,23 @@
 // What a front measures, by data set: implicit-reward accuracy on test pairs, or, in the built-in
 // world, the expected reward, which is known exactly and compared with the best possible front.
+import type { AggregationSettings } from "../core/aggregation/aggregation.ts";
 import type { RunConfig } from "../core/config.ts";
 import type { Outcomes } from "../core/front/bootstrap.ts";
 import { implicitAccuracies, pairSequences, scoreSequences } from "../core/front/evaluate.ts";
 import type { FrontMeasurement } from "../core/front/report.ts";
+import { type PairwiseLoss, pairwiseLosses } from "../core/objectives/pairwise_losses.ts";
 import type { Scorer } from "../core/policy.ts";
 import { latticeGrid } from "../core/preference.ts";
 import { Random } from "../core/random.ts";
 import type { PreferenceDataset, TokenizedPair } from "../core/text/example.ts";
 import { rowLengthFor, type Sequence } from "../core/text/pack.ts";
 import { tokenizePairs } from "../core/text/pairs.ts";
-import { exactFront, type ExactOptions, expectedRewards } from "../data/builtin/exact.ts";
+import {
+  exactFront,
+  type ExactOptions,
+  expectedRewards,
+  knowsExactDpo,
+} from "../data/builtin/exact.ts";
 import { builtinWorld } from "../data/builtin/mod.ts";
 import { promptMessages, type WorldPrompt } from "../data/builtin/world.ts";
 import type { Base } from "./machine.ts";
@@ -23,11 +30,14 @@ export interface EvaluationContext extends ReferencePolicy {
   config: Pick<
     RunConfig,
     | "beta"
+    | "loss_type"
+    | "label_smoothing"
     | "rpo_alpha"
     | "kl_coef"
     | "reward_scale"
     | "objective"
     | "aggregation"
+    | keyof AggregationSettings
     | "max_length"
     | "overlong"
     | "max_tokens_per_pass"
@@ -60,20 +70,24 @@ export function pairEvaluation(test: PreferenceDataset, context: EvaluationConte
   const pairs = limitPairs(tokenized, { limit: context.limit, seed: config.seed, dimensions });
   const sequences = pairSequences(pairs);
   const maxTokens = config.max_tokens_per_pass;
+  const loss: PairwiseLoss = pairwiseLosses[config.loss_type];
   let reference: Promise<Float32Array> | undefined;
   return {
     async measure(policy, grid) {
-      reference ??= referenceScores(context, {
-        sequences,
-        maxTokens,
-        what: "Reference on test pairs",
-        options,
-      });
+      reference ??= loss.needs.reference
+        ? referenceScores(context, {
+          sequences,
+          maxTokens,
+          what: "Reference on test pairs",
+          options,
+        })
+        : Promise.resolve(new Float32Array(sequences.length));
       const known = await reference;
       const scores = await score(policy, sequences, { grid, maxTokens, options });
       return {
         metric: "implicit_accuracy",
         outcomes: implicitAccuracies(pairs, scores, {
+          loss,
           reference: known,
           dimensions: dimensions.length,
         }),
@@ -113,7 +127,13 @@ export function worldEvaluation(context: EvaluationContext): Evaluation {
       const optimum = optima[config.objective]?.(config, lengths) ?? null;
       const { aggregation } = config;
       const exact = optimum &&
-        exactFront(test, { ...optimum, aggregation, grid, reference: untrained });
+        exactFront(test, {
+          ...optimum,
+          aggregation,
+          aggregationSettings: config,
+          grid,
+          reference: untrained,
+        });
       return {
         metric: "expected_reward",
         outcomes,
@@ -152,11 +172,11 @@ const optima: Partial<
     ) => { objective: string; beta: number; rpo?: ExactOptions["rpo"] } | null
   >
 > = {
-  dpo: ({ beta, rpo_alpha }, lengths) => ({
-    objective: "dpo",
-    beta,
-    rpo: { alpha: rpo_alpha, lengths },
-  }),
+  // Of DPO's own loss alone: the others end elsewhere.
+  dpo: ({ beta, rpo_alpha, loss_type, label_smoothing, aggregation }, lengths) =>
+    loss_type === "sigmoid" && label_smoothing === 0 && knowsExactDpo(aggregation)
+      ? { objective: "dpo", beta, rpo: { alpha: rpo_alpha, lengths } }
+      : null,
   // The world's own rewards are the ones that are maximised only where none is scaled.
   ppo: ({ kl_coef, reward_scale }) =>
     kl_coef > 0 && reward_scale === undefined ? { objective: "rlhf", beta: kl_coef } : null,

@@ -2,19 +2,22 @@
 // libtensorflow lie on the disk before a job or the chat, which have no network, needs it. The
 // supervisor (downloads.ts) calls `fetch` over its port.
 import { createEventQueue } from "../core/generate/event_queue.ts";
+import type { HubPlace } from "../data/datasets/places.ts";
 import { downloadModel, hubOptions } from "../data/hub.ts";
 import { findLibtensorflow, type NativeLibrary } from "../data/native.ts";
+import { fetchDataset } from "./hub_data.ts";
 import type { SessionEvent } from "./protocol.ts";
 import { classifierFolder } from "./rewards/classifier.ts";
 import { answer } from "./rpc.ts";
 import { PortInit, type Variables } from "./threads.ts";
 import { awaitInit } from "./worker_scope.ts";
 
-/** What `fetch` is called with: a model or classifier of the hub, or libtensorflow. */
+/** What `fetch` is called with: a model, a data set or a classifier of the hub, or libtensorflow. */
 export interface FetchCall {
   variables: Variables;
   wanted:
     | { kind: "model"; name: string; revision: string }
+    | { kind: "dataset"; place: HubPlace }
     | { kind: "classifier"; name: string }
     | { kind: "libtensorflow" };
 }
@@ -43,6 +46,10 @@ async function download(
   const env = (name: string) => Object.hasOwn(variables, name) ? variables[name] : undefined;
   if (wanted.kind === "classifier") {
     await classifierFolder(wanted.name, { env, onEvent });
+    return null;
+  }
+  if (wanted.kind === "dataset") {
+    await fetchDataset(wanted.place, { env, onEvent });
     return null;
   }
   if (wanted.kind === "model") {

@@ -36,6 +36,7 @@ export async function byScores(
         const policy = createPolicy(engine, base.decoder, adapted);
         const config: EvaluationContext["config"] = {
           ...RunConfig.parse(run ?? {}),
+          loss_type: RunConfig.shape.loss_type.parse(stored.config.loss_type),
           beta: stored.config.beta,
           kl_coef: stored.config.beta, // of PPO, the same pull by another name
           objective: RunConfig.shape.objective.parse(stored.config.objective),

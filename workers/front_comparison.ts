@@ -14,30 +14,34 @@ import {
 } from "./front_figures.ts";
 import { frontSettings } from "./front_settings.ts";
 import { runFront } from "./fronts.ts";
+import { withLocalData } from "./hub_data.ts";
 import type { ComparisonResult, FrontRequest, SessionOptions } from "./protocol.ts";
 
 /** The fronts of several adapters on the same axes: that of `request.adapter` and of `others`. */
 export async function runComparison(
-  { others, ...request }: FrontRequest & { others: string[] },
+  { others, ...given }: FrontRequest & { others: string[] },
   options: SessionOptions,
 ): Promise<ComparisonResult> {
+  const request = await withLocalData(given, options);
   const parts = await comparedParts(request, others);
   return await draw("comparison", { request, parts }, options);
 }
 
 /** The front of an adapter at the steps of its training, on the same axes. */
 export async function runEvolution(
-  request: FrontRequest,
+  given: FrontRequest,
   options: SessionOptions,
 ): Promise<ComparisonResult> {
+  const request = await withLocalData(given, options);
   return await draw("evolution", { request, parts: await stepParts(request) }, options);
 }
 
 /** What runComparison draws, without the drawing. */
 export async function measureComparison(
-  { others, ...request }: FrontRequest & { others: string[] },
+  { others, ...given }: FrontRequest & { others: string[] },
   options: SessionOptions,
 ): Promise<FrontComparison> {
+  const request = await withLocalData(given, options);
   return await compareParts(await comparedParts(request, others), request, options);
 }
 

@@ -45,6 +45,8 @@ export interface EvaluationData {
   dataset: string;
   /** Whether they are the share of a run's rows that it did not train on. */
   heldOut: boolean;
+  /** The run's option `columns`, which its test data follow too. */
+  columns?: string;
   /** sha256 (hex): equal only for the same rows. */
   fingerprint: string;
 }
@@ -87,13 +89,15 @@ export async function evaluationData(
   }
   // Variants of a named data set differ in their training rows alone.
   const spec = namedDataset(wanted)?.name ?? wanted;
-  const fingerprint = await datasetFingerprint(spec, dimensions);
+  const columns = run?.columns;
+  const fingerprint = await datasetFingerprint(spec, dimensions, columns);
+  const read = { dataset: spec, ...columns !== undefined && { columns } };
   const given = (dataset ?? run?.eval_dataset) !== undefined;
   if (given || run === null || Object.hasOwn(namedDatasets, spec)) {
-    return { dataset: spec, heldOut: false, fingerprint };
+    return { ...read, heldOut: false, fingerprint };
   }
   const split = JSON.stringify({ fingerprint, share: HELD_OUT, seed: run.seed });
-  return { dataset: spec, heldOut: true, fingerprint: sha256(split) };
+  return { ...read, heldOut: true, fingerprint: sha256(split) };
 }
 
 /**
@@ -171,6 +175,7 @@ export function composeSettings(
     ...config.members && { composite: `${config.adapter} ${JSON.stringify(config.members)}` },
     beta: config.beta,
     objective: config.objective,
+    ...config.loss_type && { lossType: config.loss_type },
     aggregation: config.aggregation,
     metric: chooseMetric(data.dataset, wanted.metric, config.objective),
     data: data.fingerprint,

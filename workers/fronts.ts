@@ -4,6 +4,7 @@ import type { Metric } from "../core/front/report.ts";
 import { byScores } from "./front_by_scores.ts";
 import { reportFront, writeFront } from "./front_report.ts";
 import { type Measure, openSubject } from "./front_subject.ts";
+import { withLocalData } from "./hub_data.ts";
 import type { FrontRequest, FrontResult, SessionOptions } from "./protocol.ts";
 
 /** How each metric is measured. Generating opens ONNX Runtime, which other fronts do without. */
@@ -15,13 +16,14 @@ const measures: Record<Metric, Measure> = {
 };
 
 /**
- * Measures the front of `request.adapter` and writes it beside the adapter, under `request.name`.
+ * Measures the front of `given.adapter` and writes it beside the adapter, under `given.name`.
  * Its settings are those that frontSettings tells beforehand.
  */
 export async function runFront(
-  request: FrontRequest,
+  given: FrontRequest,
   options: SessionOptions,
 ): Promise<FrontResult> {
+  const request = await withLocalData(given, options);
   const subject = await openSubject(request);
   const { stored, data, settings } = subject;
   const { measured, samples, remarks } = await measures[settings.metric](subject, options);

@@ -19,16 +19,23 @@ export interface InstructionRows {
 
 /** Reads the rows that a configuration names; without test files, a share of the prompts is held out. */
 export async function loadInstructionRows(
-  { dataset, eval_dataset, seed }: Pick<RunConfig, "dataset" | "eval_dataset" | "seed">,
+  { dataset, eval_dataset, columns, seed }: Pick<
+    RunConfig,
+    "dataset" | "eval_dataset" | "columns" | "seed"
+  >,
 ): Promise<InstructionRows> {
-  const all = await loadInstructions(dataset);
+  const all = await loadInstructions(dataset, { columns });
   const named = Object.hasOwn(namedInstructions, dataset) ? dataset : undefined;
   const testName = eval_dataset ?? named;
   if (testName === undefined) {
     const { train, test } = splitInstructions(all, { share: HELD_OUT, seed });
     return { train, test, testName: dataset };
   }
-  return { train: all, test: await loadInstructions(testName, { split: "test" }), testName };
+  return {
+    train: all,
+    test: await loadInstructions(testName, { split: "test", columns }),
+    testName,
+  };
 }
 
 /** Training rows as tokens, with a notice of what was left out. */

@@ -7,13 +7,15 @@ import { loadQuietly } from "../core/engine/quiet.ts";
 import { metrics } from "../core/front/report.ts";
 import { BuiltinModel } from "../data/builtin/mod.ts";
 import { namedDataset } from "../data/datasets/mod.ts";
+import { localPlace } from "../data/datasets/places.ts";
 import { parseSpec } from "../data/datasets/spec.ts";
 import { statOrNull } from "../data/files.ts";
 import type { NativeLibrary } from "../data/native.ts";
 import { resolveAdapter } from "../data/store/adapters.ts";
 import type { Job } from "../data/store/job.ts";
 import { describeAdapter, loadConfig } from "../data/store/run_folder.ts";
-import type { Downloads } from "./downloads.ts";
+import { type Downloads, offline } from "./downloads.ts";
+import { localDataset, withLocalData } from "./hub_data.ts";
 import type { JobCall, JobItem, Work } from "./job_worker.ts";
 import type { RunJob } from "./job_queue.ts";
 import { adapterFolder, chooseMetric, evaluationData, rewardSpec } from "./front_settings.ts";
@@ -42,12 +44,18 @@ export function createJobRunner(
   { places, downloads, env, url = JOB_WORKER }: JobRunnerOptions,
 ): RunJob {
   return async (job, { signal, cut, onEvent }) => {
-    const { work, model, revision, datasets, rewards, generates } = await workOf(job, places);
+    const { work: asked, model, revision, datasets, rewards, generates } = await workOf(
+      job,
+      places,
+    );
     const needs = await rewardNeeds(rewards);
     for (const wanted of [{ name: model, revision }, ...needs.models]) {
       await downloads.model(wanted, { onEvent, signal });
     }
     for (const name of needs.classifiers) await downloads.classifier(name, { onEvent, signal });
+    for (const spec of datasets) await downloads.dataset(spec, { onEvent, signal });
+    const local = { env: offline(env), onEvent };
+    const work = await withData(asked, local);
     const { engine } = work.kind === "train" ? work.config : work.request;
     const libtensorflow: NativeLibrary = engine === "wasm"
       ? { missing: "not asked for" }
@@ -57,7 +65,13 @@ export function createJobRunner(
       name: job.kind,
       permissions: jobPermissions(places, {
         adapter: job.adapter,
-        inputs: [...await inputsOf(model, datasets), ...await realPaths(needs.inputs)],
+        inputs: [
+          ...await inputsOf(
+            model,
+            await Promise.all(datasets.map((spec) => localDataset(spec, local))),
+          ),
+          ...await realPaths(needs.inputs),
+        ],
         generates,
         classifies: needs.classifiers.length > 0,
         libtensorflow: "missing" in libtensorflow ? null : libtensorflow.directory,
@@ -127,11 +141,19 @@ async function workOf({ kind, adapter, request }: Job, places: Places): Promise<
   };
 }
 
+/** The same work on data that lie on the disk: a job knows nothing of the hub. */
+async function withData(work: Work, options: Parameters<typeof withLocalData>[1]): Promise<Work> {
+  return work.kind === "train"
+    ? { ...work, config: await withLocalData(work.config, options) }
+    : { ...work, request: await withLocalData(work.request, options) };
+}
+
 /** The files and folders that a job reads besides the runs and the caches. */
 async function inputsOf(model: string, datasets: string[]): Promise<string[]> {
   const isLocal = model !== BuiltinModel.name && await statOrNull(model) !== null;
-  const files = datasets.filter((spec) => namedDataset(spec) === null)
+  const places = datasets.filter((spec) => namedDataset(spec) === null)
     .flatMap((spec) => parseSpec(spec).flatMap((part) => part.files));
+  const files = await Promise.all(places.map(async (place) => (await localPlace(place)).path));
   return await realPaths([...(isLocal ? [model] : []), ...files]);
 }
 

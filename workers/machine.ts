@@ -10,6 +10,7 @@ import { type ChatTokenizer, createTokenizer } from "../core/text/tokenizer.ts";
 import { hubOptions } from "../data/hub.ts";
 import { type OpenedModel, openModel } from "../data/models.ts";
 import { findLibtensorflow } from "../data/native.ts";
+import { requireRoom } from "./free_memory.ts";
 import type { SessionOptions } from "./protocol.ts";
 
 export type EngineRequest = Pick<RunConfig, "engine" | "dtype" | "threads" | "device">;
@@ -79,20 +80,26 @@ export interface HeldBase extends Base {
   decoder: HeldDecoder;
 }
 
-/** Opens a model and holds its weights on `engine`. Caller disposes `decoder`. */
+/**
+ * Opens a model and holds its weights on `engine`. Throws InputError where they do not fit into the
+ * memory that is free. Caller disposes `decoder`.
+ */
 export async function loadBase(
   engine: Engine,
   model: ModelRequest,
   options: SessionOptions,
 ): Promise<HeldBase> {
   const { onEvent, signal } = options;
-  return await withModel(model, options, async (opened) => ({
-    ...baseOf(opened, model),
-    decoder: await holdDecoder(engine, opened.weights, (done, total) => {
-      signal.throwIfAborted();
-      onEvent({ type: "progress", what: "Loading weights", done, total });
-    }),
-  }));
+  return await withModel(model, options, async (opened) => {
+    requireRoom(engine, opened);
+    return {
+      ...baseOf(opened, model),
+      decoder: await holdDecoder(engine, opened.weights, (done, total) => {
+        signal.throwIfAborted();
+        onEvent({ type: "progress", what: "Loading weights", done, total });
+      }),
+    };
+  });
 }
 
 /** Opens a model for what its weights are not needed for. */

@@ -18,41 +18,48 @@ export function modelCard(
     "",
     `# Preference-conditioned adapter: ${adapter.dimensions.join(", ")}`,
     "",
-    introductions[adapter.adapter]?.(adapter) ?? `One adapter of the kind ${adapter.adapter}.`,
+    introduction(adapter),
     "",
-    ...frontSection(front),
+    ...frontSection(front, "fronts/final.svg"),
     ...madeFrom(adapter, config),
   ].join("\n");
 }
 
-/** The sections on what an adapter or model was made from, and by what, with every setting. */
+/**
+ * The sections on what an adapter or model was made from, and by what, with every setting; without
+ * the run's configuration as far as the adapter itself tells.
+ */
 export function madeFrom(
   adapter: AdapterConfig,
-  config: RunConfig,
+  config: RunConfig | null,
   training = `${adapter.objective} with ${adapter.aggregation} aggregation`,
 ): string[] {
-  const settings = Object.entries(config).filter(([, value]) => value !== undefined)
+  const settings = Object.entries(config ?? {}).filter(([, value]) => value !== undefined)
     .map(([name, value]) => `| ${name} | ${value} |`);
   return [
     "## Made from",
     "",
     `- base model ${adapter.base_model}, sha256 ${adapter.base_fingerprint}`,
     `- tokenizer and chat template, sha256 ${adapter.template_fingerprint}`,
-    `- training rows ${config.dataset}, sha256 ${adapter.dataset_fingerprint}`,
+    `- training rows ${
+      config === null ? "" : `${config.dataset}, `
+    }sha256 ${adapter.dataset_fingerprint}`,
     `- ${adapter.steps} steps of ${training}`,
     "",
     "The data's licence applies to what was learned from it.",
     "",
-    "## Settings",
-    "",
-    "| name | value |",
-    "| --- | --- |",
-    ...settings,
-    "",
+    ...config === null
+      ? []
+      : ["## Settings", "", "| name | value |", "| --- | --- |", ...settings, ""],
   ];
 }
 
-/** What an adapter is, by its kind. */
+/** What an adapter is, in a sentence or two. */
+export function introduction(adapter: AdapterConfig): string {
+  return introductions[adapter.adapter]?.(adapter) ?? `One adapter of the kind ${adapter.adapter}.`;
+}
+
+/** The same by its kind. */
 const introductions: Record<string, (adapter: AdapterConfig) => string> = {
   svd_lora: ({ lora_r, dimensions }) =>
     `One SVD-LoRA adapter (Panacea, arXiv 2402.02030) of rank ${lora_r} + ` +
@@ -74,7 +81,8 @@ const introductions: Record<string, (adapter: AdapterConfig) => string> = {
     `${members.map((member) => `(${member.join(", ")})`).join(", ")}.`,
 };
 
-function frontSection(front: FrontReport | undefined): string[] {
+/** The section on an adapter's front, drawn at the path `picture`; none without a front. */
+export function frontSection(front: FrontReport | undefined, picture: string): string[] {
   if (front === undefined) return [];
   const { dimensions, points, metric, verdict } = front;
   const cells = (values: string[]) => `| ${values.join(" | ")} |`;
@@ -82,7 +90,7 @@ function frontSection(front: FrontReport | undefined): string[] {
   return [
     "## Front",
     "",
-    "![front](fronts/final.svg)",
+    `![front](${picture})`,
     "",
     `${verdict}. Values are ${metric.replaceAll("_", " ")}, with 95 % intervals.`,
     "",

@@ -61,6 +61,7 @@ export function chatPermissions(
   return {
     ...NOTHING,
     ffi: [onnxRuntimeFolder()],
+    sys: MEMORY,
     read: [
       packages,
       builtinModel,
@@ -103,10 +104,13 @@ export function jobPermissions(
     ],
     ffi: native.length > 0 && native,
     read: [packages, ...sources, runs, hub, references, ...generated, ...inputs, ...native],
-    sys: classifies && CLASSIFIER_SYS,
+    sys: [...MEMORY, ...(classifies ? CLASSIFIER_SYS : [])],
     write: [join(runs, adapter), references, ...generated],
   };
 }
+
+/** How much memory is free, which a model is to fit into. */
+const MEMORY: ["systemMemoryInfo"] = ["systemMemoryInfo"];
 
 /** What @huggingface/transformers looks at while it is loaded, whether it needs it or not. */
 const CLASSIFIER_ENV = [

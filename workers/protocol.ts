@@ -8,6 +8,7 @@ import type { FrontReport, Metric } from "../core/front/report.ts";
 import type { HeldOutReport } from "../core/held_out.ts";
 import type { RewardReport } from "../core/rewards/report.ts";
 import type { NativeLibrary } from "../data/native.ts";
+import type { ExportDtype, ExportFormat } from "./export_formats.ts";
 import type { FormatReport } from "./weight_formats.ts";
 
 /** One thing that happened during a session, in the order it happened. */
@@ -171,6 +172,35 @@ export interface BaselinesReport {
   baselines: BaselineAdapter[]; // none where stopped
   comparison?: MethodComparison; // the run first, where there was one to compare with
   files: string[];
+}
+
+/** A stored adapter to be written in the format of another tool. */
+export interface ExportRequest {
+  /** Folder of a run, and the step of one of its checkpoints in place of the finished adapter. */
+  adapter: string;
+  checkpoint?: number;
+  format: ExportFormat;
+  /** λ as text; undefined for formats that serve every λ and adapters of one dimension. */
+  preference?: string;
+  output: string; // folder
+  /** How merged weights are stored; undefined: float32. */
+  dtype?: ExportDtype;
+  /** What files call the base model; undefined: its hub id, or its name without its folder. */
+  base?: string;
+  /** Licence of the training data, as the hub writes it. */
+  license?: string;
+}
+
+/** What an export wrote. */
+export interface ExportReport {
+  output: string; // folder
+  format: ExportFormat;
+  preference: number[] | null;
+  base: string;
+  /** Rank of each LoRA; none for merged weights. */
+  ranks: number[];
+  files: string[]; // paths
+  bytes: number; // of all files
 }
 
 /** Which engine to look at. */

@@ -32,6 +32,7 @@ export async function loadRewardRows(config: RunConfig): Promise<RewardRows> {
   });
   if (testData.heldOut) return { ...split(all, config), testData };
   const own = Object.hasOwn(ownTests, testData.dataset) ? ownTests[testData.dataset] : undefined;
-  const test = own?.(dimensions) ?? await loadDataset(testData.dataset, { dimensions });
+  const test = own?.(dimensions) ??
+    await loadDataset(testData.dataset, { dimensions, columns: testData.columns });
   return { train: all, test, testData };
 }

@@ -56,7 +56,7 @@ export async function loadHeldOut(config: RunConfig): Promise<PreferenceDataset>
 
 /** The evaluation by `metric` (default: the data's own), on `test` where the rows are read already. */
 export async function evaluationOf(
-  { dataset }: EvaluationData,
+  { dataset, columns }: EvaluationData,
   { dimensions, metric, test }: {
     dimensions: string[];
     metric?: Metric;
@@ -65,14 +65,19 @@ export async function evaluationOf(
 ): Promise<Evaluate> {
   const own = ownEvaluations[dataset]?.[chooseMetric(dataset, metric)];
   if (own !== undefined) return own;
-  const pairs = test ?? await loadDataset(dataset, { dimensions });
+  const pairs = test ?? await loadDataset(dataset, { dimensions, columns });
   return (context) => pairEvaluation(pairs, context);
 }
 
 /** All rows that a configuration names, those that it holds out among them. */
 export function loadTraining(config: RunConfig): Promise<PreferenceDataset> {
-  const wanted = config.dimensions?.split(",").map((name) => name.trim());
-  return loadDataset(config.dataset, wanted && { dimensions: wanted });
+  const { dataset, columns } = config;
+  return loadDataset(dataset, { dimensions: wantedDimensions(config), columns });
+}
+
+/** The dimensions that a configuration asks for by name; undefined for all. */
+export function wantedDimensions({ dimensions }: Pick<RunConfig, "dimensions">) {
+  return dimensions?.split(",").map((name) => name.trim());
 }
 
 /** Rows to train on and rows held out, by prompt. */

@@ -18,6 +18,7 @@ import { createPolicy, type Policy } from "../core/policy.ts";
 import type { Pack } from "../core/text/pack.ts";
 import type { HubOptions } from "../data/hub.ts";
 import { openModel } from "../data/models.ts";
+import { requireRoom } from "./free_memory.ts";
 import { answer } from "./rpc.ts";
 import { PortInit } from "./threads.ts";
 import { awaitInit } from "./worker_scope.ts";
@@ -109,6 +110,7 @@ function createShard(port: MessagePort): ShardMethods {
               "got other files",
           );
         }
+        requireRoom(engine, opened);
         decoder = await holdDecoder(engine, opened.weights, (done, total) => {
           signal.throwIfAborted();
           showLife(done, total);

@@ -53,17 +53,40 @@ export function toTensors(parameters: StoredParameters): Tensors {
  * trained on; `name` is what messages call the adapter.
  */
 export function checkBase(
-  config: Pick<AdapterConfig, "base_fingerprint" | "template_fingerprint">,
-  base: { fingerprint: string; tokenizer: { fingerprint: string } },
+  config: Pick<
+    AdapterConfig,
+    "base_fingerprint" | "template_fingerprint" | "chat_template_hash"
+  >,
+  base: { fingerprint: string; tokenizer: { fingerprint: string; templateHash: string | null } },
   name: string,
 ): void {
-  checkSame("base model", { expected: config.base_fingerprint, found: base.fingerprint, name });
+  checkBaseWeights(config, base, name);
+  // Says of the two which it is. Adapters from before there was a hash of the template alone are
+  // held to the one of both, which has always been stored.
+  if (config.chat_template_hash !== undefined) {
+    checkSame("chat template", {
+      expected: config.chat_template_hash,
+      found: base.tokenizer.templateHash ?? NONE,
+      name,
+    });
+  }
   checkSame("tokenizer and chat template", {
     expected: config.template_fingerprint,
     found: base.tokenizer.fingerprint,
     name,
   });
 }
+
+/** The same for the weights alone, for what has no text side. */
+export function checkBaseWeights(
+  { base_fingerprint }: Pick<AdapterConfig, "base_fingerprint">,
+  { fingerprint }: { fingerprint: string },
+  name: string,
+): void {
+  checkSame("base model", { expected: base_fingerprint, found: fingerprint, name });
+}
+
+const NONE = "";
 
 function checkSame(
   what: string,
@@ -72,6 +95,8 @@ function checkSame(
   if (found === expected) return;
   throw new InputError(
     `Cannot use adapter ${name}: expected the ${what} it was trained on ` +
-      `(sha256 ${expected.slice(0, 12)}…), got another (${found.slice(0, 12)}…)`,
+      `(sha256 ${expected.slice(0, 12)}…), got ${
+        found === NONE ? "none" : `another (${found.slice(0, 12)}…)`
+      }`,
   );
 }

@@ -40,10 +40,10 @@ export async function testPrompts(
 }
 
 function loadRows(
-  { dataset, heldOut }: EvaluationData,
+  { dataset, heldOut, columns }: EvaluationData,
   { run, dimensions }: { run: RunConfig | null; dimensions: string[] },
 ) {
-  return heldOut && run ? loadHeldOut(run) : loadDataset(dataset, { dimensions });
+  return heldOut && run ? loadHeldOut(run) : loadDataset(dataset, { dimensions, columns });
 }
 
 function eachOnce(prompts: Message[][]): Message[][] {

@@ -4,6 +4,7 @@ import type { RunConfig } from "../core/config.ts";
 import { DivergedError, InputError, ShardError } from "../core/errors.ts";
 import type { StepFigures } from "../core/train.ts";
 import { type Checkpoint, openRun, type Run } from "../data/store/run_folder.ts";
+import { withLocalData } from "./hub_data.ts";
 import type { SessionOptions, TrainReport } from "./protocol.ts";
 import { toTensors } from "./stored_adapter.ts";
 import { recipes } from "./recipes/mod.ts";
@@ -26,11 +27,12 @@ const CHANGEABLE: readonly (keyof RunConfig)[] = [
   "shard_timeout",
 ];
 
-/** Trains, or goes on training, the run in `config.output_dir`. */
+/** Trains, or goes on training, the run in `output_dir`. Data sets of the hub are downloaded first. */
 export async function runTraining(
-  config: RunConfig,
+  given: RunConfig,
   options: SessionOptions,
 ): Promise<TrainReport> {
+  const config = await withLocalData(given, options);
   // Wrong input is found before anything is written, a held or different run before anything slow.
   const recipe = await recipes[config.objective]();
   await using existing = await openExisting(config, recipe);
@@ -95,6 +97,7 @@ async function driveAndFinish(session: Session, started: StartedRun): Promise<Tr
         companions: await started.companions?.() ?? {},
         state,
       }, { limit: config.save_total_limit });
+      await run.saveTrainerState({ step, steps, tokens, config });
       options.onEvent({
         type: "checkpoint",
         step: state.step,

@@ -43,6 +43,9 @@ export interface Adapter {
   /** What a preference scales the R columns by, the same for every map (R). */
   rowFactors(preference: number[]): Float32Array;
 
+  /** Whether rowFactors(λ) = Σ λ_i rowFactors(e_i) over the simplex, e_i its corners. */
+  readonly affine: boolean;
+
   /** The increment as a matrix (in, out) for one preference, so that W₀ + it serves without adapter. */
   merge(parameters: ParameterValues[], preference: number[]): Float32Array;
 }

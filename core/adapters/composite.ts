@@ -16,11 +16,13 @@ export interface Shares {
   ofRows(preference: tf.Tensor2D): tf.Tensor2D;
   /** One preference (M) to its shares (K). */
   of(preference: number[]): number[];
+  /** Whether the shares are affine in λ. */
+  affine: boolean;
 }
 
 /**
- * The adapter of `count` members of one kind. The parameters of member i are those of the kind, with
- * the prefix `member_i.` before their names.
+ * The adapter of `count` members of one kind that no preference moves. The parameters of member i are
+ * those of the kind, with the prefix `member_i.` before their names.
  */
 export function compositeAdapter(member: Adapter, count: number, shares: Shares): Adapter {
   const width = member.parameterNames.length;
@@ -72,6 +74,8 @@ export function compositeAdapter(member: Adapter, count: number, shares: Shares)
       const own = member.rowFactors(preference);
       return joined(shares.of(preference).map((share) => own.map((factor) => share * factor)));
     },
+
+    affine: shares.affine,
 
     merge(parameters, preference) {
       const weights = shares.of(preference);

@@ -30,6 +30,7 @@ export function discretePolicies({ members, ...options }: CompositeOptions): Ada
 /** All of it to the nearest member. */
 function nearestShares(members: number[][]): Shares {
   return {
+    affine: members.length === 1,
     ofRows(preference) {
       const gaps = tf.sub(tf.expandDims(preference, 1), tf.tensor2d(members)); // (N, K, M)
       const distances = tf.sum(tf.square(gaps), 2); // (N, K)

@@ -20,7 +20,7 @@ export interface LowRank {
   singularValues(rest: ParameterValues[]): number[];
   /** The part of the diagonal that λ decides, (N, M) → (N, R); null: λ moves nothing. */
   rows: ((preference: tf.Tensor2D) => tf.Tensor2D) | null;
-  /** The same for one λ (M) → (R). */
+  /** The same for one λ (M) → (R); affine in λ. */
   rowValues(preference: number[]): number[];
   penalty(V: tf.Tensor, U: tf.Tensor): tf.Scalar;
 }
@@ -71,6 +71,8 @@ export function lowRank(kind: LowRank): Adapter {
     },
 
     rowFactors: (preference) => Float32Array.from(kind.rowValues(preference)),
+
+    affine: true,
 
     merge(parameters, preference) {
       const { V, U, rest } = split(parameters);

@@ -25,5 +25,6 @@ export function rewardedSoups({ members, ...options }: CompositeOptions): Adapte
   return compositeAdapter(plainSvdLora(options), members.length, {
     ofRows: (preference) => preference,
     of: (preference) => [...preference],
+    affine: true,
   });
 }

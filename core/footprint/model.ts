@@ -1,14 +1,15 @@
 // How large a decoder and an adapter on it are: numbers of parameters, and what each token takes.
 // The footprint of a run (run.ts) is made of these. Letters as in the README.
 import type { DecoderConfig } from "../models/config.ts";
-import { blockMaps, blockNorms, mapShape } from "../models/decoder.ts";
+import { blockMaps, mapShape } from "../models/decoder.ts";
+import { blockVectors } from "../models/traits.ts";
 
 /** Parameters of a decoder by the part that holds them. */
 export interface DecoderSize {
   embedding: number; // V·D
   head: number; // V·D, 0 where it is the embedding
   maps: number; // linear maps of all blocks
-  norms: number;
+  vectors: number; // norms and biases
 }
 
 /** The numbers of parameters of a decoder. */
@@ -18,7 +19,7 @@ export function decoderSize(config: DecoderConfig): DecoderSize {
     embedding: vocabSize * width,
     head: tiedHead ? 0 : vocabSize * width,
     maps: layers * sum(blockMaps.map((name) => product(mapShape(name, config)))),
-    norms: layers * blockNorms.length * width + width,
+    vectors: layers * sum([...blockVectors(config).values()]) + width,
   };
 }
 
@@ -31,6 +32,12 @@ export function countParameters(config: DecoderConfig): number {
 export function sidesOfMaps(config: DecoderConfig): number {
   const sides = blockMaps.map((name) => mapShape(name, config)).map((map) => map.in + map.out);
   return config.layers * sum(sides);
+}
+
+/** Bytes of a decoder's weights on an engine that holds its matrices in `perWeight` bytes a number. */
+export function heldBytes(config: DecoderConfig, perWeight: number): number {
+  const { embedding, head, maps, vectors } = decoderSize(config);
+  return perWeight * (embedding + head + maps) + 4 * vectors;
 }
 
 /**

@@ -7,7 +7,8 @@ import { RESIDUAL_BYTES } from "../engine/byte_budget.ts";
 import { weightFile } from "../generate/weight_file.ts";
 import type { DecoderConfig } from "../models/config.ts";
 import { mapShape, mapsReadAgain } from "../models/decoder.ts";
-import { adapterParameters, cacheBytesPerToken, decoderSize } from "./model.ts";
+import { pairwiseLosses } from "../objectives/pairwise_losses.ts";
+import { adapterParameters, cacheBytesPerToken, heldBytes } from "./model.ts";
 import {
   addOperations,
   forwardOperations,
@@ -98,9 +99,7 @@ export function stepsOf({ config, volume, objectives }: RunShape): number {
 
 function engineBytesOf(shape: RunShape): Footprint["engineBytes"] {
   const { config, decoder, rewardModels, objectives } = shape;
-  const size = decoderSize(decoder);
-  const perWeight = config.dtype === "bfloat16" ? 2 : 4;
-  const frozen = perWeight * (size.embedding + size.head + size.maps) + 4 * size.norms;
+  const frozen = heldBytes(decoder, config.dtype === "bfloat16" ? 2 : 4);
   const adapter = adapterParameters(decoder, { rank: config.lora_r, objectives });
   const isPpo = config.objective === "ppo"; // with a critic beside the policy
   const length = rowLength(shape);
@@ -129,7 +128,7 @@ function tracesOf({ objective }: RunConfig): number {
 /** Bytes of all residuals of `tokens` tokens (core/block_stack.ts). */
 function residualBytes({ config, decoder }: RunShape, tokens: number): number {
   const narrow = config.dtype === "bfloat16" && config.tuning !== "full";
-  const widths = mapsReadAgain.map((name) => mapShape(name, decoder).out);
+  const widths = mapsReadAgain(decoder).map((name) => mapShape(name, decoder).out);
   const each = (narrow ? 2 : 4) * widths.reduce((sum, width) => sum + width, 0);
   return tracesOf(config) * decoder.layers * tokens * each;
 }
@@ -178,7 +177,9 @@ function pairOperations(shape: RunShape): RunOperations {
   const seen = { sequences: 2 * Math.min(pairs, volume.pairs), scored };
   const test = { sequences: 2 * testPairs(shape), scored };
   const grid = config.objective === "dpo" ? points(config.grid, objectives) : 1;
-  const reference = config.objective === "dpo" ? 1 : 0;
+  const needsReference = config.objective === "dpo" &&
+    pairwiseLosses[config.loss_type].needs.reference;
+  const reference = needsReference ? 1 : 0;
   return {
     engine: addOperations([
       [1, trainingOperations(decoder, training, keptShare(shape))],

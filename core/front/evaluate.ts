@@ -1,10 +1,11 @@
 // Scores sequences under every preference of a grid, several preferences in one pass, and turns the
 // scores of preference pairs into implicit-reward accuracy per dimension. Between core/models/policy
 // and core/front/report.
-// Source: Rafailov et al. 2023 (implicit reward β·log π/π_ref); panacea.md, Evaluation.
+// Source: Rafailov et al. 2023 (implicit reward β·log π/π_ref); panacea.md, Evaluation. Other losses
+// than DPO's imply other rewards: core/objectives/pairwise_losses.ts.
 import type { Scorer } from "../policy.ts";
 import { prefers } from "../objectives/bradley_terry.ts";
-import { implicitMargin } from "../objectives/dpo.ts";
+import { implicitMargin, type PairwiseLoss } from "../objectives/pairwise_losses.ts";
 import type { TokenizedPair } from "../text/example.ts";
 import { packSequences, type Sequence } from "../text/pack.ts";
 import type { Outcomes } from "./bootstrap.ts";
@@ -67,15 +68,21 @@ export function pairSequences(pairs: TokenizedPair[]): Sequence[] {
 
 /**
  * Per dimension, whether the implicit reward ranks each labelled pair as its label does (1 or 0),
- * at every grid point. `scores[n]` and `reference` are of pairSequences (2P). Ties are wrong: an
- * untrained adapter scores 0.
+ * at every grid point: the reward that `loss` trains. `scores[n]` and `reference` are of
+ * pairSequences (2P). Ties are wrong: where a reference is needed, an untrained adapter scores 0.
  */
 export function implicitAccuracies(
   pairs: TokenizedPair[],
   scores: Float32Array[],
-  { reference, dimensions }: { reference: Float32Array; dimensions: number },
+  { loss, reference, dimensions }: {
+    loss: Pick<PairwiseLoss, "needs" | "perToken">;
+    reference: Float32Array; // not read where the loss needs none
+    dimensions: number;
+  },
 ): Outcomes[] {
   const prompts = promptNumbers(pairs);
+  const marginIn = (logProbs: Float32Array, p: number) =>
+    implicitMargin(loss, { logProbs, referenceLogProbs: reference, pairs }, p);
   return Array.from({ length: dimensions }, (_, i) => {
     const labelled = pairs.flatMap(({ better }, p) => {
       const label = better[i] ?? null;
@@ -83,7 +90,7 @@ export function implicitAccuracies(
     });
     return {
       values: scores.map((row) =>
-        labelled.map(({ p, label }) => prefers(implicitMargin(row, reference, p), label) ? 1 : 0)
+        labelled.map(({ p, label }) => prefers(marginIn(row, p), label) ? 1 : 0)
       ),
       prompts: labelled.map(({ p }) => prompts[p] ?? 0),
     };

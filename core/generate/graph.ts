@@ -8,17 +8,25 @@
 // where it lies, where it would first copy it for more rows; and no row's sums depend on what other
 // rows there are.
 import type { DecoderConfig } from "../models/config.ts";
+import {
+  attentionKinds,
+  kindOfLayer,
+  normPlaces,
+  type Traits,
+  traitsOf,
+} from "../models/traits.ts";
 import type { WeightFormat } from "./decoder.ts";
-import { GraphBuilder } from "./onnx.ts";
-import { blockProduct, headProduct, type Product, type ProductName } from "./products.ts";
+import { type Attributes, GraphBuilder } from "./onnx.ts";
+import { blockProduct, hasBias, headProduct, type Product, type ProductName } from "./products.ts";
 import { type Bits, BLOCK, codeColumns, hasOffsets } from "./quantize.ts";
-import { embeddingIsHead, formatBits, type WeightFile } from "./weight_file.ts";
+import { embeddingIsHead, formatBits, ropeNames, type WeightFile } from "./weight_file.ts";
 
 /** Names of the graph's inputs and outputs; B sequences of T tokens, G = H / K. */
 export const graphNames = {
   ids: "ids", // (B, T) int32
   positions: "positions", // (B, T) int64
-  mask: "mask", // (B, 1, 1, T, P + T): added to scores of past and new tokens
+  /** Of a kind of layer (B, 1, 1, T, P + T): added to scores of past and new tokens. */
+  mask: (kind: number) => kind === 0 ? "mask" : `mask_${kind}`,
   scoreParts: "score_parts", // (2) int64: P, T
   outputRows: "output_rows", // (O) int32: rows of B·T whose logits are wanted
   rowFactors: "row_factors", // (B, 1, R): what the adapter scales its columns by
@@ -46,10 +54,14 @@ export function decoderGraph(
     return graph.external(tensor, file);
   };
   const { heads, kvHeads, headDim, vocabSize, normEpsilon } = config;
+  const { norms, qkNorm, activation, scoreCap, logitCap, embeddingScale } = traitsOf(config);
+  const kinds = attentionKinds(config);
   const ids = graph.input(graphNames.ids, "int32", ["B", "T"]);
   const positions = graph.input(graphNames.positions, "int64", ["B", "T"]);
   const scoreParts = graph.input(graphNames.scoreParts, "int64", [2]);
-  const mask = graph.input(graphNames.mask, "float32", ["B", 1, 1, "T", "L"]);
+  const masks = kinds.map((_, kind) =>
+    graph.input(graphNames.mask(kind), "float32", ["B", 1, 1, "T", "L"])
+  );
   const outputRows = graph.input(graphNames.outputRows, "int32", ["O"]);
   const rowFactors = [graph.input(graphNames.rowFactors, "float32", ["B", 1, "R"])];
   for (const n of [2, 3]) {
@@ -90,7 +102,7 @@ export function decoderGraph(
     });
   }
 
-  /** x·Wᵀ of a block's product and the adapter's increment. */
+  /** x·Wᵀ of a block's product, the adapter's increment and the biases. */
   function project(x: string, layer: number, productName: ProductName): string {
     const product = blockProduct(config, layer, productName);
     const names = graphNames.factors(product.name);
@@ -101,7 +113,8 @@ export function decoderGraph(
     const scaled = graph.node("Mul", [low, rowFactors[n - 1] ?? ""]);
     const increment = multiply(scaled, U, { transBatchB: 1 });
     const base = frozenProduct(x, product, { productBits: bits?.blocks });
-    return graph.node("Add", [base, increment]); // (B, T, out)
+    const sum = graph.node("Add", [base, increment]); // (B, T, out)
+    return hasBias(product) ? graph.node("Add", [sum, constant(`${product.name}.bias`)]) : sum;
   }
 
   /**
@@ -122,6 +135,29 @@ export function decoderGraph(
     return outputs;
   }
 
+  /** cap·tanh(x / cap), or x where there is no cap. */
+  function capped(x: string, cap: number | null, result?: string): string {
+    if (cap === null) return x;
+    const bounded = graph.node("Tanh", [graph.node("Div", [x, graph.scalar(cap)])]);
+    const outputs = result === undefined ? undefined : [result];
+    return graph.node("Mul", [bounded, graph.scalar(cap)], { outputs });
+  }
+
+  function normed(x: string, name: string): string {
+    return graph.node("SimplifiedLayerNormalization", [x, constant(`${name}.weight`)], {
+      attributes: { axis: -1, ...epsilon },
+    });
+  }
+
+  /** Queries and keys normed over the last axis; values beside them, on axis 2, of `sizes`. */
+  function normQueriesAndKeys(x: string, layer: number, sizes: [number, number]): string {
+    const [queries, keys] = sizes;
+    const [q = "", k = "", v = ""] = split(x, [queries, keys, keys], 2);
+    const prefix = `model.layers.${layer}.self_attn`;
+    const parts = [normed(q, `${prefix}.q_norm`), normed(k, `${prefix}.k_norm`), v];
+    return graph.node("Concat", parts, { attributes: { axis: 2 } });
+  }
+
   const present: string[] = [];
 
   /** qkv (B, T, (H + 2K)·headDim) → (B, T, H·headDim) */
@@ -130,13 +166,21 @@ export function decoderGraph(
     const names = graphNames.past(layer);
     const pastKeys = graph.input(names.keys, "float32", dims);
     const pastValues = graph.input(names.values, "float32", dims);
+    const kind = kindOfLayer(config, layer);
+    const { cos, sin } = ropeNames(kinds[kind]?.rope ?? 0);
     const tokens = [0, 0, heads + 2 * kvHeads, headDim];
-    const perToken = graph.node("Reshape", [qkv, graph.integers(tokens)]);
+    const qkvNormed = qkNorm === "width"
+      ? normQueriesAndKeys(qkv, layer, [heads * headDim, kvHeads * headDim])
+      : qkv;
+    const byHead = graph.node("Reshape", [qkvNormed, graph.integers(tokens)]);
+    const perToken = qkNorm === "head"
+      ? normQueriesAndKeys(byHead, layer, [heads, kvHeads])
+      : byHead;
     const perHead = graph.node("Transpose", [perToken], { attributes: { perm: [0, 2, 1, 3] } });
     const [unturned = "", plain = ""] = split(perHead, [heads + kvHeads, kvHeads], 1);
     const turned = graph.node(
       "RotaryEmbedding",
-      [unturned, positions, constant("cos"), constant("sin")],
+      [unturned, positions, constant(cos), constant(sin)],
       { domain: "com.microsoft" },
     ); // (B, H + K, T, headDim), queries and keys scaled: see weight_file.ts
     const [queryHeads = "", keyHeads = ""] = split(turned, [heads, kvHeads], 1);
@@ -151,7 +195,8 @@ export function decoderGraph(
       multiply(queries, pastKeys, { transB: 1 }), // (B, K, G, T, P)
       multiply(queries, keys, { transB: 1 }), // (B, K, G, T, T)
     ], { attributes: { axis: 4 } });
-    const weights = graph.node("Softmax", [graph.node("Add", [scores, mask])], {
+    const seen = graph.node("Add", [capped(scores, scoreCap), masks[kind] ?? ""]);
+    const weights = graph.node("Softmax", [seen], {
       attributes: { axis: 4 },
     });
     const parts = [`weights_${layer}.past`, `weights_${layer}.new`];
@@ -165,8 +210,12 @@ export function decoderGraph(
     return graph.node("Reshape", [byToken, graph.integers([0, 0, heads * headDim])]);
   }
 
-  /** residual + increment, and its norm. */
-  function addAndNorm(residual: string, increment: string, norm: string): [string, string] {
+  /** residual + increment, and its norm, or itself where there is none. */
+  function addAndNorm(residual: string, increment: string, norm: string | null): [string, string] {
+    if (norm === null) {
+      const sum = graph.node("Add", [residual, increment]);
+      return [sum, sum];
+    }
     const sum = `${norm}.sum`;
     const normed = graph.node(
       "SkipSimplifiedLayerNormalization",
@@ -198,29 +247,35 @@ export function decoderGraph(
 
   const epsilon = { epsilon: { float: normEpsilon } };
 
-  let residual = embed(); // (B, T, D)
-  let normed = graph.node("SimplifiedLayerNormalization", [
-    residual,
-    constant("model.layers.0.input_layernorm.weight"),
-  ], { attributes: { axis: -1, ...epsilon } });
+  const { attention: ofAttention, mlp: ofMlp } = normPlaces[norms];
+  /** Name of a norm of a block, null where the block has none there. */
+  const normOf = (layer: number, norm: string | null) =>
+    norm === null ? null : `model.layers.${layer}.${norm}`;
+  const normedIfAny = (x: string, norm: string | null) => norm === null ? x : normed(x, norm);
+
+  const embedded = embed(); // (B, T, D)
+  let residual = embeddingScale === 1
+    ? embedded
+    : graph.node("Mul", [embedded, graph.scalar(embeddingScale)]);
+  let x = normedIfAny(residual, normOf(0, ofAttention.before));
   for (let layer = 0; layer < config.layers; layer++) {
-    const mixed = attention(project(normed, layer, "qkv"), layer); // (B, T, H·headDim)
-    const attended = project(mixed, layer, "mixed"); // (B, T, D)
-    const norm = `model.layers.${layer}.post_attention_layernorm`;
-    [residual, normed] = addAndNorm(residual, attended, norm);
-    const gated = project(normed, layer, "gated"); // (B, T, 2·mlp)
+    const mixed = attention(project(x, layer, "qkv"), layer); // (B, T, H·headDim)
+    const attended = normedIfAny(
+      project(mixed, layer, "mixed"),
+      normOf(layer, ofAttention.after),
+    ); // (B, T, D)
+    [residual, x] = addAndNorm(residual, attended, normOf(layer, ofMlp.before));
+    const gated = project(x, layer, "gated"); // (B, T, 2·mlp)
     const [gate = "", up = ""] = split(gated, [config.mlpWidth, config.mlpWidth], 2);
-    const silu = graph.node("QuickGelu", [gate], {
-      domain: "com.microsoft",
-      attributes: { alpha: { float: 1 } }, // x·sigmoid(x)
-    });
-    const next = project(graph.node("Mul", [silu, up]), layer, "down"); // (B, T, D)
+    const { operator, attributes } = activations[activation];
+    const active = graph.node(operator, [gate], { domain: "com.microsoft", attributes });
+    const next = normedIfAny(
+      project(graph.node("Mul", [active, up]), layer, "down"),
+      normOf(layer, ofMlp.after),
+    ); // (B, T, D)
     const last = layer === config.layers - 1;
-    [residual, normed] = addAndNorm(
-      residual,
-      next,
-      last ? "model.norm" : `model.layers.${layer + 1}.input_layernorm`,
-    );
+    const following = last ? "model.norm" : normOf(layer + 1, ofAttention.before);
+    [residual, x] = addAndNorm(residual, next, following);
   }
   graph.node("Concat", present, {
     outputs: [
@@ -234,12 +289,22 @@ export function decoderGraph(
     ],
     attributes: { axis: 1 },
   });
-  const all = graph.node("Reshape", [normed, graph.integers([-1, 1, config.width])]);
+  const all = graph.node("Reshape", [x, graph.integers([-1, 1, config.width])]);
   const rows = graph.node("Gather", [all, outputRows]); // (O, 1, D)
   const result = graph.output(graphNames.logits, "float32", ["O", 1, vocabSize]);
-  frozenProduct(rows, headProduct(config), { productBits: bits?.head, result });
+  const logits = frozenProduct(rows, headProduct(config), {
+    productBits: bits?.head,
+    result: logitCap === null ? result : undefined,
+  });
+  capped(logits, logitCap, result);
   return graph.encode("decoder");
 }
+
+/** ONNX Runtime's own operators of the gate. */
+const activations: Record<Traits["activation"], { operator: string; attributes?: Attributes }> = {
+  silu: { operator: "QuickGelu", attributes: { alpha: { float: 1 } } }, // x·sigmoid(x)
+  gelu_tanh: { operator: "FastGelu" },
+};
 
 /**
  * MatMulNBits' way of computing: inputs of a product are rounded to 8 bits in blocks of 32 and

@@ -2,6 +2,7 @@
 // a step's, kept while the same number of sequences goes on. Called by core/generate/session.ts.
 import * as ort from "onnxruntime-node";
 import type { DecoderConfig } from "../models/config.ts";
+import { attentionKinds } from "../models/traits.ts";
 import { graphNames } from "./graph.ts";
 import type { KeyValues } from "./key_values.ts";
 
@@ -21,13 +22,19 @@ export function promptInputs(
 ): Feeds {
   const count = ids.length;
   const past = length === 0 ? 0 : cache.capacity; // without a past, attention over it is left out
-  const mask = promptMask({ length, past, count });
+  const masks = attentionKinds(config).map(({ window }, kind) => {
+    const mask = promptMask({ length, past, count, window });
+    return [
+      graphNames.mask(kind),
+      new ort.Tensor("float32", mask, [1, 1, 1, count, past + count]),
+    ];
+  });
   return {
     ...pastTensors(config, cache, { slot, rows: 1, past }),
+    ...Object.fromEntries(masks),
     [graphNames.scoreParts]: int64([past, count], [2]),
     [graphNames.ids]: new ort.Tensor("int32", ids, [1, count]),
     [graphNames.positions]: int64(Array.from(ids, (_, i) => length + i), [1, count]),
-    [graphNames.mask]: new ort.Tensor("float32", mask, [1, 1, 1, count, past + count]),
     [graphNames.outputRows]: new ort.Tensor("int32", Int32Array.of(count - 1), [1]),
     [graphNames.rowFactors]: new ort.Tensor("float32", factors, [1, 1, factors.length]),
   };
@@ -47,7 +54,7 @@ export class StepInputs {
   private readonly ids: Int32Array;
   private readonly positions: BigInt64Array;
   private readonly factors: Float32Array;
-  private readonly mask: Float32Array;
+  private readonly masks: { window: number; values: Float32Array }[];
   private readonly outputRows: Int32Array;
   private readonly generation: number;
 
@@ -62,17 +69,23 @@ export class StepInputs {
     this.ids = new Int32Array(rows);
     this.positions = new BigInt64Array(rows);
     this.factors = new Float32Array(rank * rows);
-    this.mask = new Float32Array(rows * (capacity + 1));
+    this.masks = attentionKinds(config).map(({ window }) => ({
+      window: window ?? Infinity,
+      values: new Float32Array(rows * (capacity + 1)),
+    }));
     this.outputRows = new Int32Array(outputs);
     this.feeds = {
       ...pastTensors(config, cache, { slot: 0, rows, past: capacity }),
       [graphNames.scoreParts]: int64([capacity, 1], [2]),
       [graphNames.ids]: new ort.Tensor("int32", this.ids, [rows, 1]),
       [graphNames.positions]: new ort.Tensor("int64", this.positions, [rows, 1]),
-      [graphNames.mask]: new ort.Tensor("float32", this.mask, [rows, 1, 1, 1, capacity + 1]),
       [graphNames.outputRows]: new ort.Tensor("int32", this.outputRows, [outputs]),
       [graphNames.rowFactors]: new ort.Tensor("float32", this.factors, [rows, 1, rank]),
     };
+    this.masks.forEach(({ values }, kind) => {
+      const dims = [rows, 1, 1, 1, capacity + 1];
+      this.feeds[graphNames.mask(kind)] = new ort.Tensor("float32", values, dims);
+    });
   }
 
   /** Whether these inputs serve a step of that size now. */
@@ -85,13 +98,18 @@ export class StepInputs {
   set(rows: StepRow[]): void {
     const { capacity } = this.cache;
     const scores = capacity + 1;
-    this.mask.fill(-Infinity);
-    for (let slot = 0; slot < this.size.rows; slot++) this.mask[slot * scores + capacity] = 0;
+    for (const { window, values } of this.masks) {
+      values.fill(-Infinity);
+      for (let slot = 0; slot < this.size.rows; slot++) values[slot * scores + capacity] = 0;
+      for (const { slot, length } of rows) {
+        const first = Math.max(0, length + 1 - window);
+        values.fill(0, slot * scores + first, slot * scores + length);
+      }
+    }
     rows.forEach(({ slot, length, id, factors }, output) => {
       this.ids[slot] = id;
       this.positions[slot] = BigInt(length);
       this.outputRows[output] = slot;
-      this.mask.fill(0, slot * scores, slot * scores + length);
       this.factors.set(factors, slot * this.size.rank);
     });
   }
@@ -114,18 +132,23 @@ function pastTensors(
 
 /**
  * What a prompt's `count` tokens see of `length` past ones, of which there is room for `past`, and of
- * each other: (count, past + count).
+ * each other, where they see no more than the last `window` tokens: (count, past + count).
  */
-function promptMask({ length, past, count }: {
+function promptMask({ length, past, count, window }: {
   length: number;
   past: number;
   count: number;
+  window: number | null;
 }): Float32Array {
   const scores = past + count;
   const mask = new Float32Array(count * scores);
   for (let t = 0; t < count; t++) {
     const row = mask.subarray(t * scores, (t + 1) * scores);
     row.fill(-Infinity, length, past).fill(-Infinity, past + t + 1);
+    if (window === null) continue;
+    const hidden = Math.max(0, length + t + 1 - window); // tokens before the window
+    row.fill(-Infinity, 0, Math.min(hidden, length));
+    row.fill(-Infinity, past, past + Math.max(0, hidden - length));
   }
   return mask;
 }

@@ -56,6 +56,14 @@ export class GraphBuilder {
     return name;
   }
 
+  /** A number inside the model. */
+  scalar(value: number): string {
+    const name = `scalar_${value}`;
+    const rawData = new Uint8Array(Float32Array.of(value).buffer);
+    this.initializers.set(name, { name, dataType: elementTypes.float32, dims: [], rawData });
+    return name;
+  }
+
   /** A constant in `file`, a name relative to the model's folder. */
   external({ name, type, dims, offset, bytes }: ExternalTensor, file: string): string {
     this.initializers.set(name, {

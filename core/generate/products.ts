@@ -3,6 +3,7 @@
 // through this.
 import type { DecoderConfig } from "../models/config.ts";
 import { mapShape } from "../models/decoder.ts";
+import { blockVectors } from "../models/traits.ts";
 
 /** Products of a block and the maps whose outputs they give beside each other. */
 export const blockProducts = {
@@ -22,13 +23,15 @@ export interface PlacedMap {
   module: string;
   /** The stored weight (out, in). */
   weight: string;
+  /** The stored bias (out), null where there is none. */
+  bias: string | null;
   /** Where its outputs start among the product's. */
   start: number;
   in: number;
   out: number;
 }
 
-/** x (N, in) → x·Wᵀ (N, out), the maps' outputs beside each other. */
+/** x (N, in) → x·Wᵀ (N, out), the maps' outputs beside each other, and plus their biases. */
 export interface Product {
   /** What its constants and inputs are named by: "model.layers.0.qkv", "head". */
   name: string;
@@ -39,20 +42,28 @@ export interface Product {
 
 /** A product of block `layer`. */
 export function blockProduct(config: DecoderConfig, layer: number, name: ProductName): Product {
+  const vectors = blockVectors(config);
   const product: Product = { name: `model.layers.${layer}.${name}`, in: 0, out: 0, maps: [] };
   for (const map of blockProducts[name]) {
     const shape = mapShape(map, config);
     const module = `model.layers.${layer}.${map}`;
-    product.maps.push({ module, weight: `${module}.weight`, start: product.out, ...shape });
+    const bias = vectors.has(`${map}.bias`) ? `${module}.bias` : null;
+    product.maps.push({ module, weight: `${module}.weight`, bias, start: product.out, ...shape });
     product.in = shape.in;
     product.out += shape.out;
   }
   return product;
 }
 
+/** Whether something is added to a product: a map without a bias then has one of zeros. */
+export function hasBias({ maps }: Product): boolean {
+  return maps.some(({ bias }) => bias !== null);
+}
+
 /** From hidden states to logits. */
 export function headProduct({ width, vocabSize, tiedHead }: DecoderConfig): Product {
   const shape = { in: width, out: vocabSize };
   const weight = tiedHead ? "model.embed_tokens.weight" : "lm_head.weight";
-  return { name: "head", ...shape, maps: [{ module: "lm_head", weight, start: 0, ...shape }] };
+  const map = { module: "lm_head", weight, bias: null, start: 0, ...shape };
+  return { name: "head", ...shape, maps: [map] };
 }

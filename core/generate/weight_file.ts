@@ -2,12 +2,12 @@
 // workers/decoders.ts writes it into the cache, ONNX Runtime maps it, core/generate/graph.ts names
 // what lies in it.
 import type { DecoderConfig } from "../models/config.ts";
-import { blockNorms } from "../models/decoder.ts";
 import { ropeTables } from "../models/rope.ts";
+import { blockVectors, isNorm, ropesOf, traitsOf } from "../models/traits.ts";
 import type { WeightSource } from "../models/weights.ts";
 import type { WeightFormat } from "./decoder.ts";
 import type { ElementType, ExternalTensor } from "./onnx.ts";
-import { blockProduct, headProduct, type Product, productNames } from "./products.ts";
+import { blockProduct, hasBias, headProduct, type Product, productNames } from "./products.ts";
 import { type Bits, BLOCK, quantize, quantizedDims } from "./quantize.ts";
 
 /** Tensors that are made together. */
@@ -39,11 +39,25 @@ export const formatBits: Record<WeightFormat, { blocks: Bits; head: Bits } | nul
 /** The file of a model in a format. */
 export function weightFile(config: DecoderConfig, format: WeightFormat): WeightFile {
   const { headDim, maxPositions, vocabSize, width, layers } = config;
+  const { normOffset, queryScalar } = traitsOf(config);
   const bits = formatBits[format];
   const file = new Layout();
 
-  function addStored(name: string, dims: number[], weight: string): void {
-    file.add([{ name, dims }], async (source) => [bytesOf(await source.read(weight))]);
+  function addNorm(name: string, size: number): void {
+    file.add([{ name, dims: [size] }], async (source) => {
+      const values = await source.read(name);
+      return [bytesOf(normOffset === 0 ? values : values.map((value) => value + normOffset))];
+    });
+  }
+
+  function addBiases({ name, out, maps }: Product): void {
+    file.add([{ name: `${name}.bias`, dims: [out] }], async (source) => {
+      const values = new Float32Array(out);
+      for (const { bias, start } of maps) {
+        if (bias !== null) values.set(await source.read(bias), start);
+      }
+      return [bytesOf(values)];
+    });
   }
 
   function addProduct(product: Product, productBits: Bits | undefined): void {
@@ -67,30 +81,41 @@ export function weightFile(config: DecoderConfig, format: WeightFormat): WeightF
     });
   }
 
-  const tables = [{ name: "cos", dims: [maxPositions, headDim / 2] }, {
-    name: "sin",
-    dims: [maxPositions, headDim / 2],
-  }];
-  file.add(tables, () => {
-    const { cos, sin } = ropeTables(config, maxPositions);
-    // Queries and keys are both turned by these: their products come out scaled by headDim^-½.
-    const scale = headDim ** -0.25;
-    const bytes = [cos, sin].map((table) => halfRows(table.map((x) => scale * x), headDim));
-    return Promise.resolve(bytes);
+  ropesOf(config).forEach((rope, index) => {
+    const { cos, sin } = ropeNames(index);
+    const dims = [maxPositions, headDim / 2];
+    file.add([{ name: cos, dims }, { name: sin, dims }], () => {
+      const { cos, sin } = ropeTables(rope, maxPositions);
+      // Queries and keys are both turned by these: their products come out scaled by headDim^-½.
+      const scale = (queryScalar ?? headDim) ** -0.25;
+      const bytes = [cos, sin].map((table) => halfRows(table.map((x) => scale * x), headDim));
+      return Promise.resolve(bytes);
+    });
   });
   for (let layer = 0; layer < layers; layer++) {
-    for (const norm of blockNorms) {
-      const name = `model.layers.${layer}.${norm}.weight`;
-      addStored(name, [width], name);
+    for (const [vector, size] of blockVectors(config)) {
+      if (isNorm(vector)) addNorm(`model.layers.${layer}.${vector}`, size);
     }
-    for (const name of productNames) addProduct(blockProduct(config, layer, name), bits?.blocks);
+    for (const name of productNames) {
+      const product = blockProduct(config, layer, name);
+      addProduct(product, bits?.blocks);
+      if (hasBias(product)) addBiases(product);
+    }
   }
-  addStored("model.norm.weight", [width], "model.norm.weight");
+  addNorm("model.norm.weight", width);
   addProduct(headProduct(config), bits?.head);
   if (!embeddingIsHead(config, format)) {
-    addStored("embedding.weight", [vocabSize, width], "model.embed_tokens.weight");
+    file.add([{ name: "embedding.weight", dims: [vocabSize, width] }], async (source) => [
+      bytesOf(await source.read("model.embed_tokens.weight")),
+    ]);
   }
   return file;
+}
+
+/** Names of the rotary tables of `ropesOf`. */
+export function ropeNames(index: number): { cos: string; sin: string } {
+  const suffix = index === 0 ? "" : `_${index}`;
+  return { cos: `cos${suffix}`, sin: `sin${suffix}` };
 }
 
 /** Whether token embeddings are gathered from the head's own constant. */

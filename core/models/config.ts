@@ -3,6 +3,7 @@
 // own files; core/models/decoder.ts and rope.ts compute with it.
 import { z } from "zod";
 import { InputError } from "../errors.ts";
+import type { Traits } from "./traits.ts";
 
 /**
  * How rotary frequencies are stretched beyond the lengths a model was trained on; the names are
@@ -29,7 +30,21 @@ export type RopeScaling =
     /** Whether the ramp between the two betas starts and ends at whole dimensions. */
     truncate: boolean;
   }
-  | { type: "factors"; factors: number[] }; // (headDim / 2)
+  | { type: "factors"; factors: number[] } // (headDim / 2)
+  | {
+    type: "longrope";
+    /**
+     * Divide the frequencies of sequences of up to originalMaxPositions tokens, and of longer ones. Only
+     * the first are computed with; the others are kept for who reads the model elsewhere.
+     */
+    shortFactors: number[]; // (headDim / 2)
+    longFactors: number[]; // (headDim / 2)
+    originalMaxPositions: number;
+    /** What the long factors stretch to. */
+    stretchedPositions: number;
+    /** Multiplies cos and sin. */
+    attentionFactor: number;
+  };
 
 /** Sizes and constants of a decoder-only transformer. */
 export interface DecoderConfig {
@@ -45,13 +60,19 @@ export interface DecoderConfig {
   normEpsilon: number;
   /** Whether the output head is the embedding matrix. */
   tiedHead: boolean;
-  /** Longest sequence the model was made for, in tokens. */
+  /**
+   * Longest sequence the model was made for, in tokens. With longrope that of the short factors: what a
+   * token is to others would change when its sequence grows beyond, which neither a cache of keys nor
+   * a row of several sequences can follow.
+   */
   maxPositions: number;
   ropeTheta: number;
   ropeScaling: RopeScaling | null;
   bosTokenId: number | null;
   /** Tokens that end a response, the most usual one first; may be empty. */
   eosTokenIds: number[];
+  /** How the decoder differs from Llama's; absent where it does not. */
+  traits?: Partial<Traits>;
 }
 
 const positive = z.number().positive().finite();
@@ -72,20 +93,23 @@ export const RopeFields = z.looseObject({
   mscale_all_dim: z.number().nullish(),
   truncate: z.boolean().nullish(),
   partial_rotary_factor: z.number().nullish(),
+  short_factor: z.array(positive).nullish(),
+  long_factor: z.array(positive).nullish(),
 });
 
 /**
  * Rotary scaling of a config.json, null where there is none; `file` names it in messages.
- * Throws InputError for kinds other than linear, dynamic, llama3 and yarn, and missing fields.
+ * Throws InputError for kinds other than linear, dynamic, llama3, yarn and longrope, and for missing
+ * fields.
  */
 export function parseRopeScaling(
   fields: z.infer<typeof RopeFields>,
   { maxPositions, file }: { maxPositions: number; file: string },
 ): RopeScaling | null {
   const type = fields.rope_type ?? fields.type ?? "default";
-  function need(name: "factor" | "low_freq_factor" | "high_freq_factor"): number {
+  function need<Name extends keyof typeof fields>(name: Name): NonNullable<typeof fields[Name]> {
     const value = fields[name];
-    if (typeof value === "number") return value;
+    if (value !== null && value !== undefined) return value;
     throw new InputError(
       `Cannot use ${file}: expected ${name} for rotary scaling ${type}, got none`,
     );
@@ -125,11 +149,29 @@ export function parseRopeScaling(
         truncate: fields.truncate ?? true,
       };
     }
+    case "longrope": {
+      const factor = fields.factor ?? maxPositions / originalMaxPositions;
+      return {
+        type,
+        shortFactors: need("short_factor"),
+        longFactors: need("long_factor"),
+        originalMaxPositions,
+        stretchedPositions: maxPositions,
+        attentionFactor: fields.attention_factor ??
+          longropeAttentionFactor(factor, originalMaxPositions),
+      };
+    }
     default:
       throw new InputError(
-        `Cannot use ${file}: expected rotary scaling linear, dynamic, llama3 or yarn, got ${type}`,
+        `Cannot use ${file}: expected rotary scaling linear, dynamic, llama3, yarn or longrope, ` +
+          `got ${type}`,
       );
   }
+}
+
+/** LongRoPE's factor on cos and sin for positions stretched by `factor` (arXiv 2402.13753). */
+export function longropeAttentionFactor(factor: number, originalMaxPositions: number): number {
+  return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalMaxPositions));
 }
 
 /** YaRN's temperature on cos and sin (arXiv 2309.00071, eq. 22, with DeepSeek's two mscales). */

@@ -4,12 +4,19 @@ import { InputError } from "../errors.ts";
 import type { DecoderConfig } from "./config.ts";
 import type { ModelFamily } from "./family.ts";
 import type { GgufFile } from "./gguf.ts";
-import { llama } from "./llama.ts";
+import { gemma2 } from "./families/gemma2.ts";
+import { gemma3 } from "./families/gemma3.ts";
+import { llama } from "./families/llama.ts";
+import { mistral } from "./families/mistral.ts";
+import { olmo2 } from "./families/olmo2.ts";
+import { phi3 } from "./families/phi3.ts";
+import { qwen2 } from "./families/qwen2.ts";
+import { qwen3 } from "./families/qwen3.ts";
 
 export type { ModelFamily } from "./family.ts";
 
 /** Every family that can be read. */
-export const families: ModelFamily[] = [llama];
+export const families: ModelFamily[] = [llama, qwen2, qwen3, mistral, olmo2, gemma2, gemma3, phi3];
 
 /** The family of a config.json; `file` names it in messages. Throws InputError for unknown ones. */
 export function familyOfConfigJson(json: Record<string, unknown>, file: string): ModelFamily {
@@ -29,9 +36,9 @@ export function familyOfConfigJson(json: Record<string, unknown>, file: string):
 /** The family of a GGUF file. Throws InputError for unknown ones. */
 export function familyOfGguf(file: GgufFile): ModelFamily {
   const architecture = file.metadata["general.architecture"];
-  const family = families.find((f) => f.ggufArchitecture === architecture);
+  const family = families.find((f) => f.gguf.architecture === architecture);
   if (family) return family;
-  const known = families.map((f) => f.ggufArchitecture).join(", ");
+  const known = [...new Set(families.map((f) => f.gguf.architecture))].join(", ");
   throw new InputError(
     `Cannot use ${file.name}: expected a model of family ${known}, got ${architecture ?? "none"}`,
   );

@@ -27,6 +27,11 @@ export function float32ToBfloat16(values: Float32Array): Uint8Array<ArrayBuffer>
   return new Uint8Array(halves.buffer);
 }
 
+/** F16 bytes of values, rounded to nearest, ties to even; beyond ±65519 they become infinite. */
+export function float32ToFloat16(values: Float32Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Float16Array(values).buffer);
+}
+
 /** F32 bytes as float32 values; shares memory where the alignment allows it. */
 export function floatView(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const aligned = alignedTo(bytes, 4);

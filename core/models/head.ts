@@ -3,8 +3,9 @@
 // predict a response token go through at all.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine, TensorFunction } from "../engine/engine.ts";
-import { rmsNorm } from "./decoder.ts";
+import { capped, normalise } from "./decoder.ts";
 import type { HeldDecoder } from "./held.ts";
+import { traitsOf } from "./traits.ts";
 
 /** Logits held at once; 2²⁴ floats are 64 MiB. */
 const CHUNK_LOGITS = 2 ** 24;
@@ -25,15 +26,15 @@ export type HeadWeights = Pick<HeldDecoder, "config" | "norm" | "head">;
 
 export function createHead(engine: Engine, decoder: HeadWeights): Head {
   const { config } = decoder;
+  const { logitCap } = traitsOf(config);
   const chunk = rowsAtOnce(config.vocabSize);
 
   /** hidden (n, D), targets (n), norm (D), head (V, D) → log p (n) [, slopes (n, D)] */
   function rows(withSlopes: boolean): TensorFunction {
     return (hidden, targets, normWeight, table) => {
-      const normalise = (x: tf.Tensor) =>
-        rmsNorm(x as tf.Tensor2D, normWeight as tf.Tensor, config.normEpsilon);
-      const normed = normalise(hidden as tf.Tensor);
-      const logits = engine.project(normed, table as tf.Tensor); // (n, V)
+      const norm = (x: tf.Tensor) => normalise(x as tf.Tensor2D, normWeight as tf.Tensor, config);
+      const normed = norm(hidden as tf.Tensor);
+      const logits = capped(engine.project(normed, table as tf.Tensor), logitCap); // (n, V)
       const largest = tf.max(logits, 1, true); // (n, 1)
       const exponentials = tf.exp(tf.sub(logits, largest)); // (n, V)
       const sums = tf.sum(exponentials, 1, true); // (n, 1)
@@ -41,11 +42,13 @@ export function createHead(engine: Engine, decoder: HeadWeights): Head {
       const logSum = tf.reshape(tf.add(tf.log(sums), largest), [-1]);
       const logProbs = tf.sub(targetLogit, logSum);
       if (!withSlopes) return [logProbs];
-      // d log p / d normed = E[target] − softmax·E
+      // d log p / d normed = E[target] − softmax·E, each row of E times the slope of the cap there
       const targetRows = engine.lookup(table as tf.Tensor, targets as tf.Tensor1D); // (n, D)
-      const expected = engine.projectBack(exponentials as tf.Tensor2D, table as tf.Tensor);
-      const slope = tf.sub(targetRows, tf.div(expected, sums)); // (n, D)
-      return [logProbs, tf.grad(normalise)(hidden as tf.Tensor, slope)];
+      const own = steepened(targetRows, capSlope(tf.reshape(targetLogit, [-1, 1]), logitCap));
+      const all = steepened(exponentials as tf.Tensor2D, capSlope(logits, logitCap));
+      const expected = engine.projectBack(all, table as tf.Tensor);
+      const slope = tf.sub(own, tf.div(expected, sums)); // (n, D)
+      return [logProbs, tf.grad(norm)(hidden as tf.Tensor, slope)];
     };
   }
   const compiled = [engine.compile(rows(false)), engine.compile(rows(true))] as const;
@@ -80,6 +83,16 @@ export function createHead(engine: Engine, decoder: HeadWeights): Head {
       return { logProbs: logProbs as tf.Tensor1D, slopes: slopes as tf.Tensor2D };
     },
   };
+}
+
+/** Derivative of `capped` where it gave `y`; null where it is 1. */
+export function capSlope(y: tf.Tensor, cap: number | null): tf.Tensor | null {
+  return cap === null ? null : tf.sub(1, tf.square(tf.div(y, cap)));
+}
+
+/** x ⊙ slope, or x where there is none. */
+function steepened(x: tf.Tensor2D, slope: tf.Tensor | null): tf.Tensor2D {
+  return slope === null ? x : tf.mul(x, slope);
 }
 
 /** The entry of each row at its index: table (n, V), indices (n) → (n). */

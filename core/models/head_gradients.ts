@@ -3,8 +3,10 @@
 // as head.ts does on the way forward. Used by core/full_policy.ts.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine, TensorFunction } from "../engine/engine.ts";
-import { rmsNorm } from "./decoder.ts";
-import { type HeadWeights, roundUp, rowsAtOnce } from "./head.ts";
+import type { DecoderConfig } from "./config.ts";
+import { capped, normalise } from "./decoder.ts";
+import { capSlope, type HeadWeights, roundUp, rowsAtOnce } from "./head.ts";
+import { traitsOf } from "./traits.ts";
 
 /** Gradients of Σ slopes[n] · log p(target n); the caller disposes all. */
 export interface HeadGradients {
@@ -20,7 +22,7 @@ export function createHeadGradients(
 ): (hidden: tf.Tensor2D, targets: Int32Array, slopes: Float32Array) => HeadGradients {
   const { config } = weights;
   const chunk = rowsAtOnce(config.vocabSize);
-  const pull = engine.compile(pullBack(config.normEpsilon));
+  const pull = engine.compile(pullBack(config));
 
   return (hidden, targets, slopes) => {
     const [total, width] = hidden.shape;
@@ -61,20 +63,23 @@ export function createHeadGradients(
 }
 
 /** hidden (n, D), targets (n), slopes (n), norm (D), head (V, D) → their gradients but targets' */
-function pullBack(epsilon: number): TensorFunction {
+function pullBack(config: DecoderConfig): TensorFunction {
+  const { logitCap } = traitsOf(config);
+  const normedBy = (x: tf.Tensor, weight: tf.Tensor) => normalise(x as tf.Tensor2D, weight, config);
   return (hidden, targets, slopes, norm, head) => {
     const table = head as tf.Tensor2D;
-    const normalise = (x: tf.Tensor, weight: tf.Tensor) =>
-      rmsNorm(x as tf.Tensor2D, weight, epsilon);
-    const normed = normalise(hidden as tf.Tensor, norm as tf.Tensor);
-    const probabilities = tf.softmax(tf.matMul(normed, table, false, true)); // (n, V)
+    const normed = normedBy(hidden as tf.Tensor, norm as tf.Tensor);
+    const logits = capped(tf.matMul(normed, table, false, true), logitCap); // (n, V)
+    const probabilities = tf.softmax(logits);
     // d log p / d logits = [target] − p. By way of int32: wasm's oneHot writes integers whatever
     // type is asked.
     const chosen = tf.cast(tf.oneHot(targets as tf.Tensor1D, table.shape[0]), "float32");
     const column = tf.reshape(slopes as tf.Tensor, [-1, 1]);
-    const dLogits = tf.mul(tf.sub(chosen, probabilities), column) as tf.Tensor2D; // (n, V)
+    const dCapped = tf.mul(tf.sub(chosen, probabilities), column);
+    const steepness = capSlope(logits, logitCap);
+    const dLogits = (steepness === null ? dCapped : tf.mul(dCapped, steepness)) as tf.Tensor2D;
     const dNormed = tf.matMul(dLogits, table); // (n, D)
-    const [dHidden, dNorm] = tf.grads(normalise)([hidden as tf.Tensor, norm as tf.Tensor], dNormed);
+    const [dHidden, dNorm] = tf.grads(normedBy)([hidden as tf.Tensor, norm as tf.Tensor], dNormed);
     return [dHidden as tf.Tensor, dNorm as tf.Tensor, tf.matMul(dLogits, normed, true)];
   };
 }

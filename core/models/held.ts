@@ -3,11 +3,12 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../engine/engine.ts";
 import type { DecoderConfig } from "./config.ts";
-import { blockMaps, blockNorms } from "./decoder.ts";
+import { blockMaps } from "./decoder.ts";
+import { blockVectors } from "./traits.ts";
 import type { WeightSource } from "./weights.ts";
 
 export interface HeldBlock {
-  norms: tf.Tensor[]; // in the order of blockNorms
+  vectors: tf.Tensor[]; // in the order of blockVectors
   maps: tf.Tensor[]; // in the order of blockMaps, each (out, in)
 }
 
@@ -28,7 +29,8 @@ export async function holdDecoder(
 ): Promise<HeldDecoder> {
   const { config } = source;
   const held: tf.Tensor[] = [];
-  const total = config.layers * (blockMaps.length + blockNorms.length) + 3;
+  const vectorNames = [...blockVectors(config).keys()];
+  const total = config.layers * (blockMaps.length + vectorNames.length) + 3;
   const hold = async (name: string, dtype = engine.dtype) => {
     const tensor = engine.hold(await source.read(name), source.shape(name), dtype);
     held.push(tensor);
@@ -39,11 +41,11 @@ export async function holdDecoder(
   const blocks: HeldBlock[] = [];
   for (let layer = 0; layer < config.layers; layer++) {
     const prefix = `model.layers.${layer}`;
-    const norms: tf.Tensor[] = [];
-    for (const name of blockNorms) norms.push(await hold(`${prefix}.${name}.weight`, "float32"));
+    const vectors: tf.Tensor[] = [];
+    for (const name of vectorNames) vectors.push(await hold(`${prefix}.${name}`, "float32"));
     const maps: tf.Tensor[] = [];
     for (const name of blockMaps) maps.push(await hold(`${prefix}.${name}.weight`));
-    blocks.push({ norms, maps });
+    blocks.push({ vectors, maps });
   }
   const norm = await hold("model.norm.weight", "float32");
   const head = config.tiedHead ? embedding : await hold("lm_head.weight");

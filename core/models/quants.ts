@@ -24,9 +24,12 @@ export const blockTypes: ReadonlyMap<number, BlockType> = new Map([
   [6, blockType("Q5_0", { elements: 32, bytes: 22, block: q5_0 })],
   [7, blockType("Q5_1", { elements: 32, bytes: 24, block: q5_1 })],
   [8, blockType("Q8_0", { elements: 32, bytes: 34, block: q8_0 })],
+  [10, blockType("Q2_K", { elements: 256, bytes: 84, block: q2_k })],
+  [11, blockType("Q3_K", { elements: 256, bytes: 110, block: q3_k })],
   [12, blockType("Q4_K", { elements: 256, bytes: 144, block: q4_k })],
   [13, blockType("Q5_K", { elements: 256, bytes: 176, block: q5_k })],
   [14, blockType("Q6_K", { elements: 256, bytes: 210, block: q6_k })],
+  [20, blockType("IQ4_NL", { elements: 32, bytes: 18, block: iq4_nl })],
   [30, { name: "BF16", elements: 1, bytes: 2, dequantize: bfloat16ToFloat32 }],
 ]);
 
@@ -104,6 +107,44 @@ function q8_0(x: Uint8Array, at: number, out: Float32Array, to: number): void {
   for (let i = 0; i < 32; i++) out[to + i] = scale * signed(x, at + 2 + i);
 }
 
+function q2_k(x: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = half(x, at + 80);
+  const minimum = half(x, at + 82);
+  for (let group = 0; group < 16; group++) {
+    const packed = byte(x, at + group);
+    const { from, shift } = twoBits(at + 16, group);
+    const step = scale * (packed & 15);
+    const offset = minimum * (packed >> 4);
+    for (let i = 0; i < 16; i++) {
+      out[to + group * 16 + i] = step * ((byte(x, from + i) >> shift) & 3) - offset;
+    }
+  }
+}
+
+function q3_k(x: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = half(x, at + 108);
+  for (let group = 0; group < 16; group++) {
+    const low = byte(x, at + 96 + (group & 7)) >> (group >> 3 << 2);
+    const high = byte(x, at + 104 + (group & 3)) >> (group >> 2 << 1);
+    const step = scale * (((low & 15) | ((high & 3) << 4)) - 32);
+    const { from, shift } = twoBits(at + 32, group);
+    const mask = at + (group & 1) * 16;
+    const bit = group >> 1;
+    for (let i = 0; i < 16; i++) {
+      const third = (byte(x, mask + i) >> bit) & 1; // 1: nothing is taken off
+      out[to + group * 16 + i] = step * (((byte(x, from + i) >> shift) & 3) - 4 + (third << 2));
+    }
+  }
+}
+
+/** Where the 16 two-bit values of a Q2_K or Q3_K block's group lie: 64 bytes hold 4 layers of 64. */
+function twoBits(start: number, group: number): { from: number; shift: number } {
+  return {
+    from: start + (group >> 3) * 32 + (group & 1) * 16,
+    shift: (group >> 1 & 3) << 1,
+  };
+}
+
 function q4_k(x: Uint8Array, at: number, out: Float32Array, to: number): void {
   for (let group = 0; group < 8; group++) {
     const { scale, minimum } = groupScale(x, at, group);
@@ -139,6 +180,21 @@ function q6_k(x: Uint8Array, at: number, out: Float32Array, to: number): void {
     const high = byte(x, at + 128 + part * 32 + column) >> (run << 1);
     const q = ((low & 15) | ((high & 3) << 4)) - 32;
     out[to + i] = scale * signed(x, at + 192 + (i >> 4)) * q;
+  }
+}
+
+/** What the 16 values of four bits stand for in IQ4_NL: kvalues_iq4nl of ggml-common.h. */
+const unevenSteps = Int8Array.of(
+  ...[-127, -104, -83, -65, -49, -35, -22, -10],
+  ...[1, 13, 25, 38, 53, 69, 89, 113],
+);
+
+function iq4_nl(x: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = half(x, at);
+  for (let i = 0; i < 16; i++) {
+    const pair = byte(x, at + 2 + i);
+    out[to + i] = scale * (unevenSteps[pair & 15] as number);
+    out[to + 16 + i] = scale * (unevenSteps[pair >> 4] as number);
   }
 }
 

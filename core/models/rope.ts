@@ -11,7 +11,7 @@ export interface RopeTables {
 }
 
 /**
- * Rotary tables for positions 0 … positions−1, YaRN's attention factor included.
+ * Rotary tables for positions 0 … positions−1, the attention factor of YaRN and LongRoPE included.
  * With dynamic scaling the tables depend on `positions` once it exceeds the original length.
  */
 export function ropeTables(
@@ -21,7 +21,8 @@ export function ropeTables(
   const { headDim } = config;
   const half = headDim / 2;
   const frequencies = ropeFrequencies(config, positions);
-  const scale = config.ropeScaling?.type === "yarn" ? config.ropeScaling.attentionFactor : 1;
+  const { ropeScaling: scaling } = config;
+  const scale = scaling !== null && "attentionFactor" in scaling ? scaling.attentionFactor : 1;
   const cos = new Float32Array(positions * headDim);
   const sin = new Float32Array(positions * headDim);
   for (let t = 0; t < positions; t++) {
@@ -58,6 +59,13 @@ export function ropeFrequencies(
       return plain.map((frequency) => frequency / ropeScaling.factor);
     case "factors":
       return plain.map((frequency, j) => frequency / (ropeScaling.factors[j] ?? 1));
+    case "longrope": {
+      const { shortFactors } = ropeScaling; // see DecoderConfig.maxPositions
+      return plain.map((_, j) => {
+        const base = Math.fround(ropeTheta ** Math.fround(2 * j / headDim));
+        return 1 / Math.fround(Math.fround(shortFactors[j] ?? NaN) * base);
+      });
+    }
     case "llama3":
       return plain.map((frequency) => llama3Frequency(frequency, ropeScaling));
     case "yarn": {

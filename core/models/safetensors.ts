@@ -9,6 +9,9 @@ import { parseStrictJson } from "./strict_json.ts";
 
 /** Bits of one element, by the format's dtype names. */
 export const safetensorsBits = {
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
   BOOL: 8,
   U8: 8,
   I8: 8,
@@ -241,14 +244,14 @@ function checkCover(
   }
 }
 
-/** Bytes of a tensor, or NaN where the product leaves the exact integers. */
+/** Bytes of a tensor, or NaN where they are no whole number or leave the exact integers. */
 function byteLength(dtype: SafetensorsDtype, shape: number[]): number {
-  let bytes = safetensorsBits[dtype] / 8;
+  let bits: number = safetensorsBits[dtype];
   for (const size of shape) {
-    bytes *= size;
-    if (!Number.isSafeInteger(bytes)) return NaN;
+    bits *= size;
+    if (!Number.isSafeInteger(bits)) return NaN;
   }
-  return bytes;
+  return bits % 8 === 0 ? bits / 8 : NaN;
 }
 
 function isSizes(value: unknown): value is number[] {

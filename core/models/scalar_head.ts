@@ -4,7 +4,7 @@
 // Source: LlamaForSequenceClassification of Hugging Face transformers, whose `score` has no bias.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../engine/engine.ts";
-import { rmsNorm } from "./decoder.ts";
+import { normalise } from "./decoder.ts";
 import type { HeldDecoder } from "./held.ts";
 
 /** Name of the weight (K, D) among stored parameters. */
@@ -28,11 +28,11 @@ export interface ScalarHead {
 /** The head on `decoder`'s final norm, which stays frozen. */
 export function createScalarHead(
   engine: Engine,
-  { norm, config: { normEpsilon } }: Pick<HeldDecoder, "norm" | "config">,
+  { norm, config }: Pick<HeldDecoder, "norm" | "config">,
 ): ScalarHead {
   const outputs = (hidden: tf.Tensor, weight: tf.Tensor, normWeight: tf.Tensor) =>
     tf.matMul(
-      rmsNorm(hidden as tf.Tensor2D, normWeight, normEpsilon),
+      normalise(hidden as tf.Tensor2D, normWeight, config),
       weight as tf.Tensor2D,
       false,
       true,

@@ -6,6 +6,7 @@ import { CorruptFileError, InputError } from "../errors.ts";
 import type { DecoderConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
 import type { GgufFile } from "./gguf.ts";
+import { isNorm, traitsOf } from "./traits.ts";
 import { openSafetensors, type SafetensorsFile, toFloat32 } from "./safetensors.ts";
 
 /** The weights of a model, complete and of the right shapes, read on demand. */
@@ -48,8 +49,8 @@ export async function openShards(
       holders.set(name, { source, file });
     }
   }
-  const shapes = familyOf(config).weightShapes(config);
-  for (const [name, shape] of shapes) {
+  const { places, tensors } = layoutOf(config);
+  for (const [name, shape] of tensors) {
     const holder = holders.get(name);
     const entry = holder?.file.tensors.get(name);
     checkShape({ file: holder?.source.name ?? folder, name, shape, found: entry?.shape });
@@ -60,11 +61,12 @@ export async function openShards(
       );
     }
   }
-  refuseBiases(folder, [...holders.keys()]);
-  return weightSource(config, shapes, async (name) => {
-    const holder = holders.get(name);
+  refuseBiases(folder, holders.keys(), new Set(tensors.keys()));
+  return weightSource(config, async (name) => {
+    const tensor = places.get(name)?.tensor ?? name;
+    const holder = holders.get(tensor);
     if (!holder) throw unknownWeight(name);
-    return toFloat32(await holder.file.read(name));
+    return partOf(toFloat32(await holder.file.read(tensor)), places.get(name));
   });
 }
 
@@ -74,15 +76,23 @@ export async function openShards(
  */
 export function ggufWeights(file: GgufFile, config: DecoderConfig): WeightSource {
   const family = familyOf(config);
-  const shapes = family.weightShapes(config);
-  for (const [name, shape] of shapes) {
+  const { normOffset } = traitsOf(config);
+  const { places, tensors } = layoutOf(config);
+  const names = new Set<string>();
+  for (const [name, shape] of tensors) {
     const stored = family.ggufTensor(name, config).name;
     checkShape({ file: file.name, name: stored, shape, found: file.tensors.get(stored)?.shape });
+    names.add(stored);
   }
-  refuseBiases(file.name, [...file.tensors.keys()]);
-  return weightSource(config, shapes, async (name) => {
-    const { name: stored, permutedHeads } = family.ggufTensor(name, config);
-    const values = await file.read(stored);
+  refuseBiases(file.name, file.tensors.keys(), names);
+  return weightSource(config, async (name) => {
+    const { name: stored, permutedHeads } = family.ggufTensor(
+      places.get(name)?.tensor ?? name,
+      config,
+    );
+    const values = partOf(await file.read(stored), places.get(name));
+    // GGUF has norm weights as they multiply
+    if (normOffset !== 0 && isNorm(name)) return values.map((value) => value - normOffset);
     return permutedHeads ? unpermuteRows(values, permutedHeads, config.headDim) : values;
   });
 }
@@ -96,23 +106,97 @@ export function unpermuteRows(
   heads: number,
   headDim: number,
 ): Float32Array<ArrayBuffer> {
-  const rows = heads * headDim;
+  return moveRows(values, heads * headDim, (row) => {
+    const within = row % headDim;
+    const half = headDim / 2;
+    return row - within + 2 * (within % half) + Math.floor(within / half);
+  });
+}
+
+/** Undoes unpermuteRows: rows in the order of Hugging Face's layout become llama.cpp's. */
+export function permuteRows(
+  values: Float32Array,
+  heads: number,
+  headDim: number,
+): Float32Array<ArrayBuffer> {
+  return moveRows(values, heads * headDim, (row) => {
+    const within = row % headDim;
+    return row - within + (within % 2) * (headDim / 2) + Math.floor(within / 2);
+  });
+}
+
+/** A matrix of `rows` rows, row r of which is row from(r) of `values`. */
+function moveRows(
+  values: Float32Array,
+  rows: number,
+  from: (row: number) => number,
+): Float32Array<ArrayBuffer> {
   const width = values.length / rows;
-  const half = headDim / 2;
   const out = new Float32Array(values.length);
   for (let row = 0; row < rows; row++) {
-    const within = row % headDim;
-    const from = row - within + 2 * (within % half) + Math.floor(within / half);
-    out.set(values.subarray(from * width, (from + 1) * width), row * width);
+    const at = from(row) * width;
+    out.set(values.subarray(at, at + width), row * width);
   }
   return out;
 }
 
-function weightSource(
+/** Where a weight lies in a file's tensor. */
+interface Place {
+  tensor: string;
+  /** Its first number there, and how many there are. */
+  start: number;
+  size: number;
+}
+
+/** The tensors of a family's own files by name, and where in them the weights are. */
+function layoutOf(config: DecoderConfig): {
+  places: Map<string, Place>;
+  tensors: Map<string, number[]>;
+} {
+  const family = familyOf(config);
+  const places = new Map<string, Place>();
+  const tensors = new Map<string, number[]>();
+  for (const [name, [rows = 0, ...rest]] of family.weightShapes(config)) {
+    const tensor = family.fileName(name);
+    const above = tensors.get(tensor)?.[0] ?? 0;
+    const width = rest.reduce((product, size) => product * size, 1);
+    places.set(name, { tensor, start: above * width, size: rows * width });
+    tensors.set(tensor, [above + rows, ...rest]);
+  }
+  return { places, tensors };
+}
+
+/** The weights of a decoder as its family's own files hold them: tensors by name, and their values. */
+export function fileTensors(
   config: DecoderConfig,
-  shapes: Map<string, number[]>,
-  read: WeightSource["read"],
-): WeightSource {
+  read: (name: string) => Promise<Float32Array>,
+): { shapes: Map<string, number[]>; read: (name: string) => Promise<Float32Array> } {
+  const { places, tensors } = layoutOf(config);
+  return {
+    shapes: tensors,
+    async read(tensor) {
+      const parts = [...places].filter(([, place]) => place.tensor === tensor);
+      const [only] = parts;
+      if (only === undefined) throw unknownWeight(tensor);
+      if (parts.length === 1) return await read(only[0]);
+      const values = new Float32Array(parts.reduce((sum, [, { size }]) => sum + size, 0));
+      for (const [name, { start }] of parts) values.set(await read(name), start);
+      return values;
+    },
+  };
+}
+
+/** The values of a weight among those of its tensor. */
+function partOf(
+  values: Float32Array<ArrayBuffer>,
+  place: Place | undefined,
+): Float32Array<ArrayBuffer> {
+  if (place === undefined || place.size === values.length) return values;
+  return values.slice(place.start, place.start + place.size);
+}
+
+function weightSource(config: DecoderConfig, read: WeightSource["read"]): WeightSource {
+  const shapes = familyOf(config).weightShapes(config);
   function shape(name: string): number[] {
     const found = shapes.get(name);
     if (!found) throw unknownWeight(name);
@@ -142,10 +226,15 @@ function checkShape({ file, name, shape, found }: {
   );
 }
 
-// the configuration says there are none, but a stray bias would silently change the model
-function refuseBiases(file: string, names: string[]): void {
-  const bias = names.find((name) => name.endsWith(".bias"));
-  if (bias) throw new InputError(`Cannot use ${file}: expected no biases, got ${bias}`);
+// the configuration says which there are: another one would silently change the model
+function refuseBiases(file: string, names: Iterable<string>, known: Set<string>): void {
+  for (const name of names) {
+    if (!name.endsWith(".bias") || known.has(name)) continue;
+    const expected = [...known].some((own) => own.endsWith(".bias"))
+      ? "no other biases"
+      : "no biases";
+    throw new InputError(`Cannot use ${file}: expected ${expected}, got ${name}`);
+  }
 }
 
 function unknownWeight(name: string): TypeError {

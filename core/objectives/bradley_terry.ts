@@ -1,6 +1,7 @@
-// The Bradley–Terry loss of pairs whose labels may be missing per dimension: −log σ(margin) where
-// response 0 is preferred, −log σ(−margin) where response 1 is, their mean over the labellers where
-// they disagree. What DPO (margins of implicit rewards) and a reward model (margins of scores) share.
+// Losses of pairs whose labels may be missing per dimension: f(margin) where response 0 is preferred,
+// f(−margin) where response 1 is, their mean over the labellers where they disagree; with
+// f = −log σ the Bradley–Terry loss. What DPO and its relatives (margins of implicit rewards) and a
+// reward model (margins of scores) share.
 // Source: Bradley and Terry 1952; Panacea eq. 2 and 14.
 import * as tf from "@tensorflow/tfjs-core";
 import type { TokenizedPair } from "../text/example.ts";
@@ -37,11 +38,26 @@ export function pairLabels(
   return { second, share };
 }
 
-/** −log σ of signed margins (P, M), from margins (P, M) or (P, 1) and shares for response 1 (P, M). */
-export function contrast(margins: tf.Tensor2D, shares: tf.Tensor2D): tf.Tensor2D {
-  // −log σ(x) = softplus(−x), and softplus(x) − softplus(−x) = x: a share q of labels for the
-  // second response adds q·x.
-  return tf.add(tf.softplus(tf.neg(margins)), tf.mul(margins, shares));
+/**
+ * The mean of a loss over the labellers (P, M), from margins (P, M) or (P, 1) of response 0 and the
+ * shares of labels for response 1 (P, M); `loss` is that of a preferred response by its margin.
+ */
+export function overLabellers(
+  loss: (margin: tf.Tensor) => tf.Tensor,
+  margins: tf.Tensor2D,
+  shares: tf.Tensor2D,
+): tf.Tensor2D {
+  return tf.tidy(() =>
+    tf.add(
+      tf.mul(loss(margins), tf.sub(1, shares)),
+      tf.mul(loss(tf.neg(margins)), shares),
+    )
+  );
+}
+
+/** −log σ(margin), of any shape. */
+export function negativeLogSigmoid(margin: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => tf.softplus(tf.neg(margin)));
 }
 
 /** Mean loss of each group and dimension (G, M) from losses per pair (P, M); 0 without labels. */

@@ -4,7 +4,13 @@
 // Source: Bradley and Terry 1952; Ouyang et al. 2022, eq. 1; Panacea section 3.1.
 import * as tf from "@tensorflow/tfjs-core";
 import type { TokenizedPair } from "../text/example.ts";
-import { contrast, groupMeans, pairLabels, rankingAccuracies } from "./bradley_terry.ts";
+import {
+  groupMeans,
+  negativeLogSigmoid,
+  overLabellers,
+  pairLabels,
+  rankingAccuracies,
+} from "./bradley_terry.ts";
 import type { Objective } from "./objective.ts";
 
 /** Bradley–Terry on pairs labelled in M dimensions. Sequences: response 0, response 1; values (S, M). */
@@ -22,7 +28,7 @@ export function reward({ objectives: M }: { objectives: number }): Objective<Tok
         const margins = tf.reshape(tf.sub(first as tf.Tensor, second as tf.Tensor), [P, M]);
         const shares = tf.tensor2d(labels.second, [P, M]);
         return groupMeans(
-          contrast(margins as tf.Tensor2D, shares),
+          overLabellers(negativeLogSigmoid, margins as tf.Tensor2D, shares),
           labels,
           batch.preferences.length,
         );

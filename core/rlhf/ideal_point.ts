@@ -1,5 +1,5 @@
-// The ideal point z of Tchebycheff with rewards (eq. 7 and 13): a bound from above on the reward of
-// every dimension. Nobody knows a reward model's maximum, so it is tracked: what was seen so far, and
+// The ideal point z of Tchebycheff (eq. 7 and 13) and its relatives with rewards: a bound from above on
+// the reward of every dimension. Nobody knows a reward model's maximum, so it is tracked: what was seen so far, and
 // a margin. A bound that lies below a reward would turn the objective round, so that the dimension
 // with the smallest weight would drive it; a given one that does is refused.
 import { z } from "zod";

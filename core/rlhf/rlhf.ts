@@ -5,7 +5,7 @@
 // Safe-RLHF (Dai et al. 2023): KL-shaped token rewards, GAE, clipped losses, PTX.
 import { z } from "zod";
 import { readParameters, type StoredParameters } from "../adapters/parameters.ts";
-import type { Aggregation } from "../aggregation.ts";
+import type { Aggregation } from "../aggregation/aggregation.ts";
 import type { RunConfig } from "../config.ts";
 import { DivergedError } from "../errors.ts";
 import { countTokens, drawAnswers, estimate, type Experience } from "./experience.ts";

@@ -11,6 +11,7 @@ import {
   type AddedToken,
   byteLevelSplit,
   gpt2Split,
+  type Node,
   type TokenizerJson,
   type TokenizerParts,
 } from "./tokenizer_parts.ts";
@@ -18,6 +19,7 @@ import {
 const id = z.union([z.number(), z.bigint()]).transform(Number).optional();
 
 const GgufText = z.looseObject({
+  "general.architecture": z.string().default("llama"),
   "tokenizer.ggml.model": z.string(),
   "tokenizer.ggml.pre": z.string().default("default"),
   "tokenizer.ggml.tokens": z.array(z.string()).min(1),
@@ -118,22 +120,23 @@ function byteLevel(text: GgufText): TokenizerJson {
     model: {
       type: "BPE",
       vocab: vocabulary(tokens),
-      merges: (text["tokenizer.ggml.merges"] ?? mergesFromScores(text)).map(pair),
+      merges: (text["tokenizer.ggml.merges"] ??
+        mergesFromScores(text["tokenizer.ggml.tokens"], text["tokenizer.ggml.scores"])).map(pair),
     },
   };
 }
 
 function sentencePiece(text: GgufText): TokenizerJson {
-  const tokens = text["tokenizer.ggml.tokens"];
+  const architecture = text["general.architecture"];
+  const kind = Object.hasOwn(sentencePieces, architecture)
+    ? sentencePieces[architecture]
+    : undefined;
+  const { prefix, normalizer, pre_tokenizer, ...own } = kind ?? plainPiece;
+  const tokens = own.tokens(text["tokenizer.ggml.tokens"]);
   return {
     added_tokens: addedTokens(text, tokens),
-    normalizer: null,
-    pre_tokenizer: {
-      type: "Metaspace",
-      replacement: "▁",
-      prepend_scheme: "first",
-      split: false,
-    },
+    normalizer,
+    pre_tokenizer,
     post_processor: null,
     decoder: {
       type: "Sequence",
@@ -141,7 +144,7 @@ function sentencePiece(text: GgufText): TokenizerJson {
         { type: "Replace", pattern: { String: "▁" }, content: " " },
         { type: "ByteFallback" },
         { type: "Fuse" },
-        { type: "Strip", content: " ", start: 1, stop: 0 },
+        ...prefix ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : [],
       ],
     },
     model: {
@@ -150,10 +153,56 @@ function sentencePiece(text: GgufText): TokenizerJson {
       fuse_unk: true,
       byte_fallback: true,
       vocab: vocabulary(tokens),
-      merges: (text["tokenizer.ggml.merges"] ?? mergesFromScores(text)).map(pair),
+      merges: (text["tokenizer.ggml.merges"] ?? mergesFromScores(tokens, own.order(text))).map(
+        pair,
+      ),
     },
   };
 }
+
+/** What a GGUF file does not tell of a sentencepiece tokenizer, by architecture. */
+interface SentencePiece {
+  /** Tokens as they are looked up. */
+  tokens(stored: string[]): string[];
+  /** Scores that tell which merge comes first. */
+  order(text: GgufText): number[] | undefined;
+  /** Whether texts get a blank in front, which decoding takes away. */
+  prefix: boolean;
+  normalizer: Node | null;
+  pre_tokenizer: Node | null;
+}
+
+const blanksAsMarks: Node = { type: "Replace", pattern: { String: " " }, content: "▁" };
+
+const plainPiece: SentencePiece = {
+  tokens: (stored) => stored,
+  order: (text) => text["tokenizer.ggml.scores"],
+  prefix: true,
+  normalizer: null,
+  pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: false },
+};
+
+/** Gemma: no blank in front, tokens of blanks stored as such, merges in the order of the tokens. */
+const gemmaPiece: SentencePiece = {
+  tokens: (stored) => stored.map((token) => /^ +$/.test(token) ? "▁".repeat(token.length) : token),
+  order: (text) => text["tokenizer.ggml.tokens"].map((_, index) => -index),
+  prefix: false,
+  normalizer: blanksAsMarks,
+  pre_tokenizer: null,
+};
+
+const sentencePieces: Record<string, SentencePiece> = {
+  gemma2: gemmaPiece,
+  gemma3: gemmaPiece,
+  phi3: {
+    ...plainPiece,
+    normalizer: {
+      type: "Sequence",
+      normalizers: [{ type: "Prepend", prepend: "▁" }, blanksAsMarks],
+    },
+    pre_tokenizer: null,
+  },
+};
 
 function pair(merge: string | [string, string]): [string, string] {
   if (typeof merge !== "string") return merge;
@@ -201,9 +250,7 @@ function namedTokens(text: GgufText): Record<string, string> {
  * The merges that a sentencepiece vocabulary implies: every way to cut a token into two tokens,
  * best score first (transformers' generate_merges; lengths count code points).
  */
-function mergesFromScores(text: GgufText): [string, string][] {
-  const tokens = text["tokenizer.ggml.tokens"];
-  const scores = text["tokenizer.ggml.scores"];
+function mergesFromScores(tokens: string[], scores: number[] | undefined): [string, string][] {
   if (scores?.length !== tokens.length) {
     throw new InputError(
       `Cannot read the tokenizer of the GGUF file: expected merges or ${tokens.length} scores, got ` +

@@ -55,8 +55,8 @@ interface Growing {
   learned: number[]; // 1 or 0 for each id behind the prompt
 }
 
-/** The sequences of one example; none where it does not fit. */
-function tokenizeExample(
+/** The sequences of one example; none where it does not fit. Throws InputError where it is refused. */
+export function tokenizeExample(
   tokenizer: ChatTokenizer,
   { prompt, completion }: InstructionExample,
   { maxLength, overlong }: PairOptions,

@@ -48,7 +48,8 @@ export function tokenizePairs(
   return { pairs, dropped: dataset.examples.length - pairs.length };
 }
 
-function tokenizePair(
+/** One pair; null where it is left out. Throws InputError where the template refuses it. */
+export function tokenizePair(
   tokenizer: ChatTokenizer,
   example: PreferenceExample,
   { maxLength, overlong }: PairOptions,

@@ -50,6 +50,8 @@ export interface ChatTokenizer {
   withTemplate(chatTemplate: string): ChatTokenizer;
   /** sha256 (hex) of tokenizer, template and special tokens. */
   fingerprint: string;
+  /** sha256 (hex) of the chat template's source; null without one. */
+  templateHash: string | null;
 }
 
 /** What a tokenizer must know of its model. */
@@ -60,8 +62,12 @@ export interface TokenizerOptions {
 
 /** The tokenizer of a model. Throws InputError where the files cannot be understood. */
 export function createTokenizer(files: TextFiles, options: TokenizerOptions): ChatTokenizer {
-  const parts = files.kind === "gguf" ? ggufParts(files.metadata) : huggingFaceParts(files);
-  return fromParts(parts, options);
+  return fromParts(tokenizerParts(files), options);
+}
+
+/** The common form of a model's text files. Throws InputError where they cannot be understood. */
+export function tokenizerParts(files: TextFiles): TokenizerParts {
+  return files.kind === "gguf" ? ggufParts(files.metadata) : huggingFaceParts(files);
 }
 
 function fromParts(parts: TokenizerParts, options: TokenizerOptions): ChatTokenizer {
@@ -106,8 +112,13 @@ function fromParts(parts: TokenizerParts, options: TokenizerOptions): ChatTokeni
     ]),
     hasTemplate: template !== null,
     withTemplate: (chatTemplate) => fromParts({ ...parts, chatTemplate }, options),
-    fingerprint: createHash("sha256").update(JSON.stringify(parts)).digest("hex"),
+    fingerprint: sha256(JSON.stringify(parts)),
+    templateHash: parts.chatTemplate === null ? null : sha256(parts.chatTemplate),
   };
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 type Encode = (text: string) => number[];

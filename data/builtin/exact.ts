@@ -2,9 +2,13 @@
 // or RLHF (eq. 12, 13) would end at for a preference, had it no limits, and with it the exact
 // Pareto front in expected reward. A trained adapter is measured against it, by the same
 // expectedRewards(). Everything is plain numbers: no engine, no sampling.
+import type { AggregationSettings } from "../../core/aggregation/aggregation.ts";
+import { aggregationOf, aggregations } from "../../core/aggregation/mod.ts";
+import { RunConfig } from "../../core/config.ts";
 import { type Labellers, scalarProbability } from "./labellers.ts";
 import { LABEL_SCALE, labelProbability } from "./labels.ts";
 import { answerPairs } from "./preferences.ts";
+import { tabularAggregations } from "./scalarisation.ts";
 import { type PairPopulation, solveTabularDpo } from "./tabular_dpo.ts";
 import type { WorldPrompt } from "./world.ts";
 
@@ -13,8 +17,9 @@ export interface ExactOptions {
   /** log π_ref of every answer of every prompt, up to a constant per prompt. */
   reference: number[][]; // (P, A)
   beta: number;
-  /** `ls` (default) or `tche`. */
+  /** Name of the aggregation (default `ls`), and what it depends on (default: a run's defaults). */
   aggregation?: string;
+  aggregationSettings?: AggregationSettings;
   /** Weight of −log π per token beside DPO's loss, with the tokens of every answer (P, A). */
   rpo?: { alpha: number; lengths: number[][] };
   /** Log-odds of a label per unit of reward, as the pairs were drawn; DPO only. */
@@ -70,13 +75,13 @@ export function exactDpo(
   options: ExactOptions & { preference: number[] },
 ): ExactPoint {
   const { reference, beta, preference, aggregation = "ls", labelScale = LABEL_SCALE } = options;
-  const { rpo, labellers } = options;
+  const { rpo, labellers, aggregationSettings: settings } = options;
   const population = pairPopulation(prompts, { labelScale, labellers });
   if (rpo) {
     const lengths = rpo.lengths.flat();
     population.likelihood = { rpoAlpha: rpo.alpha, beta, reference: reference.flat(), lengths };
   }
-  const solution = solveTabularDpo(population, { preference, aggregation });
+  const solution = solveTabularDpo(population, { preference, aggregation, settings });
   let index = 0;
   const implicit = prompts.map(({ answers }) => answers.map(() => solution.values[index++] ?? 0));
   const logProbs = tiltedPolicy(prompts, { reference, beta, scores: implicit });
@@ -85,25 +90,32 @@ export function exactDpo(
   return { preference, values, logProbs, certificate: { gradientNorm, gap } };
 }
 
+/** Whether the optimum of DPO is known under an aggregation; that of RLHF always is. */
+export function knowsExactDpo(aggregation: string): boolean {
+  return Object.hasOwn(tabularAggregations, aggregation);
+}
+
 /**
- * The optimum of KL-regularised RLHF: π ∝ π_ref·exp(r/β) with r = Σ λ_i r_i for LS (eq. 12) and
- * r = −max_i λ_i (z_i − r_i) for Tche (eq. 13), z = 1, which no reward of the world exceeds.
+ * The optimum of KL-regularised RLHF: π ∝ π_ref·exp(r/β) with r the aggregated reward, eq. 12 for LS
+ * and eq. 13 for Tche; the ideal point is z = 1, which no reward of the world exceeds.
  */
 export function exactRlhf(
   prompts: WorldPrompt[],
   options: ExactOptions & { preference: number[] },
 ): ExactPoint {
   const { reference, beta, preference, aggregation = "ls" } = options;
-  const scalarise = rewardScalarisations[aggregation];
-  if (scalarise === undefined) {
+  if (!isAggregation(aggregation)) {
     throw new RangeError(
       `Cannot solve RLHF: expected an aggregation among ${
-        Object.keys(rewardScalarisations).join(", ")
+        Object.keys(aggregations).join(", ")
       }, got ${aggregation}`,
     );
   }
+  const settings = options.aggregationSettings ?? RunConfig.parse({});
+  const { reward } = aggregationOf({ ...settings, aggregation });
+  const idealPoint = preference.map(() => 1);
   const scores = prompts.map(({ answers }) =>
-    answers.map(({ rewards }) => scalarise(rewards, preference))
+    answers.map(({ rewards }) => reward(rewards, preference, { idealPoint }))
   );
   const logProbs = tiltedPolicy(prompts, { reference, beta, scores });
   const certificate = { gradientNorm: 0, gap: 0 };
@@ -152,13 +164,6 @@ export function pairPopulation(
   return { answersPerPrompt: prompts.map(({ answers }) => answers.length), pairs };
 }
 
-const rewardScalarisations: Record<string, (rewards: number[], preference: number[]) => number> = {
-  ls: (rewards, preference) =>
-    rewards.reduce((sum, reward, i) => sum + (preference[i] ?? 0) * reward, 0),
-  tche: (rewards, preference) =>
-    -Math.max(...rewards.map((reward, i) => (preference[i] ?? 0) * (1 - reward))),
-};
-
 /** log π with π ∝ π_ref·exp(score/β) on every answer set. */
 function tiltedPolicy(
   prompts: WorldPrompt[],
@@ -171,6 +176,10 @@ function tiltedPolicy(
   return reference.map((row, p) =>
     normalise(row.map((logProb, a) => logProb + (scores[p]?.[a] ?? 0) / beta))
   );
+}
+
+function isAggregation(name: string): name is keyof typeof aggregations {
+  return Object.hasOwn(aggregations, name);
 }
 
 function normalise(logits: number[]): number[] {

@@ -4,6 +4,8 @@
 // with p_i the probability that a is labelled better. Aggregated as in eq. 14 (LS) or eq. 16 (Tche)
 // the problem is convex; damped Newton solves it and returns a certificate of how exactly.
 // exact.ts turns the table into policies and fronts.
+import type { AggregationSettings } from "../../core/aggregation/aggregation.ts";
+import { RunConfig } from "../../core/config.ts";
 import { dot, largest, matrixProduct, solveDense, weightedSum } from "./dense.ts";
 import { type Likelihood, likelihoodTerm } from "./likelihood.ts";
 import { type Scalarisation, tabularAggregations } from "./scalarisation.ts";
@@ -34,7 +36,7 @@ export interface TabularSolution {
   gradientNorm: number;
   /**
    * Upper bound of (aggregated loss − its minimum) by Lagrangian duality, given a zero gradient:
-   * 0 for LS, max λ_i L_i − Σ w_i λ_i L_i for Tche.
+   * 0 where the loss is smooth, max λ_i L_i − Σ w_i λ_i L_i for Tche, augmented or not.
    */
   gap: number;
 }
@@ -46,9 +48,13 @@ export interface TabularSolution {
  */
 export function solveTabularDpo(
   population: PairPopulation,
-  { preference, aggregation }: { preference: number[]; aggregation: string },
+  { preference, aggregation, settings = RunConfig.parse({}) }: {
+    preference: number[];
+    aggregation: string;
+    settings?: AggregationSettings;
+  },
 ): TabularSolution {
-  const stages = tabularAggregations[aggregation]?.(preference);
+  const stages = tabularAggregations[aggregation]?.(preference, settings);
   if (stages === undefined) {
     throw new RangeError(
       `Cannot solve tabular DPO: expected an aggregation among ${

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.ts";
 import { builtinWorld } from "../builtin/mod.ts";
 import { fileHash } from "../file_hash.ts";
+import { dataFiles } from "./places.ts";
 import { parseSpec } from "./spec.ts";
 
 /** Data sets without files, by their names in the dataset option: what they hold, as text. */
@@ -15,9 +16,13 @@ const contentHashes = new Map<string, string>(); // by name and dimensions
 
 /**
  * sha256 (hex) over the dimensions and the bytes of the files that the dataset option names, in
- * their order; where the files lie makes no difference. Throws InputError where one cannot be read.
+ * their order, and over `columns`; where the files lie makes no difference. Throws InputError where one cannot be read.
  */
-export async function datasetFingerprint(spec: string, dimensions: string[]): Promise<string> {
+export async function datasetFingerprint(
+  spec: string,
+  dimensions: string[],
+  columns?: string,
+): Promise<string> {
   if (Object.hasOwn(contents, spec)) {
     const key = JSON.stringify([spec, dimensions]);
     const known = contentHashes.get(key);
@@ -29,10 +34,13 @@ export async function datasetFingerprint(spec: string, dimensions: string[]): Pr
   const parts = [];
   for (const { dimension, files } of parseSpec(spec)) {
     const hashes = [];
-    for (const file of files) hashes.push(await rowsHash(file));
+    for (const place of files) {
+      for (const file of await dataFiles(place)) hashes.push(await rowsHash(file));
+    }
     parts.push({ dimension, hashes });
   }
-  return sha256(JSON.stringify({ dimensions, parts }));
+  // JSON leaves missing columns out: fingerprints of fronts without them stay what they were
+  return sha256(JSON.stringify({ dimensions, parts, columns }));
 }
 
 async function rowsHash(path: string): Promise<string> {
@@ -40,7 +48,7 @@ async function rowsHash(path: string): Promise<string> {
     return await fileHash(path);
   } catch (error) {
     throw new InputError(
-      `Cannot read ${path}: expected a .jsonl or .jsonl.gz file, got ` +
+      `Cannot read ${path}: expected a data file, got ` +
         (error instanceof Deno.errors.NotFound ? "none" : "one closed to us"),
       { cause: error },
     );

@@ -6,20 +6,30 @@ import { type DatasetReader, malformed, readText, type Row, unnamed } from "./re
 
 /** Reader of HH files. Pairs whose two prompts differ are left out: DPO compares one prompt. */
 export const hh: DatasetReader = {
-  fields: "chosen, rejected",
+  fields: 'chosen, rejected as dialogues "\\n\\nHuman: … \\n\\nAssistant: …"',
   namesDimensions: false,
-  recognises: (fields) => "chosen" in fields && "rejected" in fields && !("prompt" in fields),
-  open: () => (row) => {
-    const chosen = readDialogue(row, "chosen");
-    const rejected = readDialogue(row, "rejected");
-    if (JSON.stringify(chosen.prompt) !== JSON.stringify(rejected.prompt)) return null;
-    return {
-      prompt: chosen.prompt,
-      responses: [chosen.response, rejected.response],
-      labels: { [unnamed]: 0 },
-    };
-  },
+  recognises: ({ chosen, rejected, ...others }) =>
+    !("prompt" in others) && (isDialogue(chosen) || isDialogue(rejected)),
+  open: ({ onLeftOut }) => ({
+    read(row) {
+      const chosen = readDialogue(row, "chosen");
+      const rejected = readDialogue(row, "rejected");
+      if (JSON.stringify(chosen.prompt) !== JSON.stringify(rejected.prompt)) {
+        onLeftOut("two_prompts");
+        return [];
+      }
+      return [{
+        prompt: chosen.prompt,
+        responses: [chosen.response, rejected.response],
+        labels: { [unnamed]: 0 },
+      }];
+    },
+  }),
 };
+
+function isDialogue(value: unknown): boolean {
+  return typeof value === "string" && value.includes("\n\nHuman:");
+}
 
 /** The turns of a dialogue; the last one is the response. */
 function readDialogue(row: Row, field: string): { prompt: Message[]; response: string } {

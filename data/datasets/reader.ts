@@ -18,6 +18,28 @@ export interface Row {
   where: string;
 }
 
+/** Why a row gives no pair although nothing is wrong with it. */
+export type LeftOut = "two_prompts";
+
+/** What a reader is told of the file it starts on. */
+export interface ReaderOptions {
+  /** The only dimensions of interest; all where it is missing. */
+  dimensions?: string[];
+  /** To be called for a row that is left out. */
+  onLeftOut: (reason: LeftOut) => void;
+}
+
+/** A file being read. */
+export interface Reading {
+  /**
+   * The pairs that a row gives, none where it is left out or waits for others. Throws InputError
+   * naming file, line and field for a malformed row.
+   */
+  read(row: Row): LabelledPair[];
+  /** The pairs of the rows that waited. */
+  end?(): LabelledPair[];
+}
+
 /** A file format. */
 export interface DatasetReader {
   /** What its rows hold, for messages: `chosen, rejected`. */
@@ -26,21 +48,34 @@ export interface DatasetReader {
   namesDimensions: boolean;
   /** Whether a file whose first row has these fields is of this format. */
   recognises(fields: Record<string, unknown>): boolean;
-  /**
-   * Starts on a file. The function returned reads one row, or gives null for a row that is to be
-   * left out; it throws InputError naming file, line and field for a malformed row.
-   * `dimensions`: the only ones of interest; all where it is missing.
-   */
-  open(options: { dimensions?: string[] }): (row: Row) => LabelledPair | null;
+  /** Whether its first row could label this dimension; missing: rows do not name dimensions so. */
+  mayLabel?(fields: Record<string, unknown>, dimension: string): boolean;
+  /** Starts on a file. */
+  open(options: ReaderOptions): Reading;
 }
 
 /** The label under which a reader gives pairs whose dimension is named outside the file. */
 export const unnamed = "";
 
-const Prompt = z.union([
-  z.string().min(1),
-  z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })).min(1),
-]);
+const Messages = z.array(
+  z.looseObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() }),
+).min(1);
+const Prompt = z.union([z.string().min(1), Messages]);
+
+/** Whether a value is a list of turns. */
+export function isMessages(value: unknown): value is Message[] {
+  return Messages.safeParse(value).success;
+}
+
+/** A field that holds the turns of a dialogue. */
+export function readMessages({ fields, where }: Row, field: string): Message[] {
+  const parsed = Messages.safeParse(fields[field]);
+  if (!parsed.success) {
+    const form = "a list of {role, content} with the roles system, user and assistant";
+    throw malformed(where, field, form, fields[field]);
+  }
+  return parsed.data.map(({ role, content }) => ({ role, content }));
+}
 
 /** A prompt field as messages: a string is one turn of the user. */
 export function readPrompt({ fields, where }: Row): Message[] {
@@ -73,6 +108,20 @@ export function readLabel({ fields, where }: Row, field: string): 0 | 1 | null {
   if (value === undefined || value === null) return null;
   if (value === 0 || value === 1) return value;
   throw malformed(where, field, "0, 1 or nothing", value);
+}
+
+/** A number out of a field, null where it holds nothing. */
+export function readScore({ fields, where }: Row, field: string): number | null {
+  const value = fields[field] ?? null;
+  if (value === null) return null;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw malformed(where, field, "a number or nothing", value);
+}
+
+/** The label that two scores give, the higher the better: null where they are equal or one is missing. */
+export function labelOfScores(first: number | null, second: number | null): 0 | 1 | null {
+  if (first === null || second === null || first === second) return null;
+  return first > second ? 0 : 1;
 }
 
 /** The error for a field of a row that is not as it should be. */

@@ -8,12 +8,15 @@ export const safeRlhf: DatasetReader = {
   namesDimensions: true,
   recognises: (fields) =>
     "response_0" in fields && ("better_response_id" in fields || "safer_response_id" in fields),
-  open: () => (row) => ({
-    prompt: readPrompt(row),
-    responses: [readText(row, "response_0"), readText(row, "response_1")],
-    labels: {
-      ...("better_response_id" in row.fields && { helpful: readLabel(row, "better_response_id") }),
-      ...("safer_response_id" in row.fields && { harmless: readLabel(row, "safer_response_id") }),
-    },
+  open: () => ({
+    read: (row) => [{
+      prompt: readPrompt(row),
+      responses: [readText(row, "response_0"), readText(row, "response_1")],
+      labels: {
+        ...("better_response_id" in row.fields &&
+          { helpful: readLabel(row, "better_response_id") }),
+        ...("safer_response_id" in row.fields && { harmless: readLabel(row, "safer_response_id") }),
+      },
+    }],
   }),
 };

@@ -25,6 +25,9 @@ export const AdapterConfig = z.strictObject({
   base_model: name().describe("model folder, hub id or file that was adapted"),
   base_fingerprint: name().describe("hash of the base model's weights and configuration"),
   template_fingerprint: name().describe("hash of the tokenizer and chat template"),
+  chat_template_hash: name().optional().describe(
+    "hash of the chat template alone; absent without one, and in adapters of versions before it",
+  ),
   dimensions: z.array(name()).min(1).describe("names of the M entries of the preference vector"),
   adapter: name().describe("kind of adapter"),
   members: z.array(z.array(z.number().min(0).max(1)).min(1)).min(1).optional().describe(
@@ -41,6 +44,9 @@ export const AdapterConfig = z.strictObject({
   modules: z.array(name()).describe("names of the adapted maps"),
   steps: z.number().int().nonnegative().describe("optimiser steps taken"),
   objective: name().describe("what was optimised"),
+  loss_type: name().optional().describe(
+    "loss of a pair, which decides what reward the policy implies; absent for DPO's own",
+  ),
   aggregation: name().describe("how the losses of the dimensions became one"),
   beta: z.number().nonnegative().describe("strength of the pull towards the reference policy"),
   dataset_fingerprint: name().describe("hash of the training rows"),

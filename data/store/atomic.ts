@@ -34,8 +34,8 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
 }
 
 /**
- * Writes a folder of files with a manifest (sha256 and size of each) so that it appears whole;
- * an existing folder of that name is replaced, and comes back through `cleanTemporary` if the
+ * Writes a folder of files, `name` or `folder/name`, with a manifest (sha256 and size of each) so that
+ * it appears whole; an existing folder of that name is replaced, and comes back through `cleanTemporary` if the
  * process dies between the two renames that the replacement takes.
  *
  * @throws {StorageError} as `writeFileAtomic`; an existing folder stays as it was
@@ -53,13 +53,36 @@ export async function writeFolderAtomic(
   await reportingStorage(path, total, async () => {
     const temporary = await createTemporaryFolder(path);
     try {
+      const folders = new Set(contents.map(({ name }) => dirname(name)).filter((f) => f !== "."));
+      for (const folder of folders) await Deno.mkdir(join(temporary, folder), { recursive: true });
       for (const { name, bytes } of contents) await writeDurably(join(temporary, name), bytes);
       await writeDurably(join(temporary, MANIFEST), manifest);
+      for (const folder of folders) await syncFolder(join(temporary, folder));
       await commitFolder(temporary, path);
     } catch (error) {
       await removeQuietly(temporary);
       throw error;
     }
+  });
+}
+
+/**
+ * Appends to a file, which is made where it is missing, and waits until the bytes are on the disk.
+ *
+ * @throws {StorageError} the file is cut back to what it held before
+ */
+export async function appendDurably(path: string, bytes: Uint8Array): Promise<void> {
+  await reportingStorage(path, bytes.length, async () => {
+    using file = await Deno.open(path, { append: true, create: true });
+    const { size } = await file.stat();
+    try {
+      await writeAll(file, bytes);
+      await file.sync();
+    } catch (error) {
+      await file.truncate(size).catch(() => {});
+      throw error;
+    }
+    if (size === 0) await syncFolder(dirname(path));
   });
 }
 
@@ -97,11 +120,14 @@ export async function removeFolderAtomic(path: string): Promise<void> {
 
 /**
  * Clears what a killed process left in a folder: unfinished temporary entries are removed, a folder
- * caught in the middle of its replacement is put back. Only for the folder's one writer.
+ * caught in the middle of its replacement is put back. Only for the folder's one writer, or, with
+ * `of`, for the one writer of the entry of that name.
  */
-export async function cleanTemporary(folder: string): Promise<void> {
+export async function cleanTemporary(folder: string, { of }: { of?: string } = {}): Promise<void> {
   for (const { name } of await Array.fromAsync(Deno.readDir(folder))) {
     const path = join(folder, name);
+    const [, entry] = /^\.(?:tmp|old)-(.*)~[^~]*$/.exec(name) ?? [];
+    if (of !== undefined && entry !== of) continue;
     if (name.startsWith(TEMPORARY)) await removeQuietly(path);
     if (!name.startsWith(RETIRED)) continue;
     const original = join(folder, name.slice(RETIRED.length, name.lastIndexOf("~")));

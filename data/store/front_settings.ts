@@ -24,6 +24,7 @@ export const FrontSettings = z.object({
   composite: z.string().optional().describe("kind and members; absent for a trained adapter"),
   beta: z.number(),
   objective: z.string(),
+  lossType: z.string().optional().describe("absent for DPO's own loss"),
   aggregation: z.string(),
   metric: z.enum(Object.keys(metrics) as [Metric, ...Metric[]]),
   data: z.string().describe("fingerprint of the evaluation data"),

@@ -51,6 +51,7 @@ export function describeIssues(error: z.ZodError): string {
 function plain(value: unknown, where: string): unknown {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "number") return exactNumber(value, where);
+  if (isRawJSON(value)) return value; // written as it is, such as 30.0
   if (Array.isArray(value)) return value.map((item, i) => plain(item, `${where}[${i}]`));
   if (typeof value === "object" && isPlainObject(value)) {
     return Object.fromEntries(
@@ -65,7 +66,10 @@ function plain(value: unknown, where: string): unknown {
 }
 
 // JSON.stringify(-0) is "0"; a resumed run must see the same bits.
-const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): unknown };
+const { rawJSON, isRawJSON } = JSON as typeof JSON & {
+  rawJSON(text: string): unknown;
+  isRawJSON(value: unknown): boolean;
+};
 
 function exactNumber(value: number, where: string): unknown {
   if (!Number.isFinite(value)) {

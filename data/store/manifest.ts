@@ -16,8 +16,8 @@ const Digest = z.strictObject({
 /** Size in bytes and sha256 (hex) of one file. */
 export type Digest = z.infer<typeof Digest>;
 
-// Plain names only: a manifest must never lead out of its folder.
-const FileName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*$/);
+// Plain names, and such in plain folders: a manifest must never lead out of its folder.
+const FileName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/);
 const Manifest = z.strictObject({
   format: z.literal("panacea-manifest"),
   version: z.literal(1),
@@ -76,7 +76,10 @@ export async function readDigests(
   return decodeManifest(await readFile(path), path);
 }
 
-/** The manifest of files, as bytes. Names must be plain (no folders, no leading dot). */
+/**
+ * The manifest of files, as bytes. Names must be plain (no leading dot), and so must be those of the
+ * folders before them.
+ */
 export function encodeManifest(contents: { name: string; bytes: Uint8Array }[]): Uint8Array {
   return encodeDigests(
     Object.fromEntries(

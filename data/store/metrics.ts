@@ -1,9 +1,8 @@
 // metrics.jsonl: one JSON row per log step, each with its `step`. Appended durably while training;
 // cut back to the checkpoint's step on resuming, so that a resumed run logs what an unbroken one does.
-import { dirname } from "node:path";
 import { z } from "zod";
 import { CorruptFileError } from "../../core/errors.ts";
-import { reportingStorage, syncFolder, writeAll, writeFileAtomic } from "./atomic.ts";
+import { writeFileAtomic } from "./atomic.ts";
 import { decodeJson, describeIssues, encodeJson } from "./json.ts";
 
 const MetricRow = z.looseObject({ step: z.number().int().nonnegative() });
@@ -11,26 +10,13 @@ const MetricRow = z.looseObject({ step: z.number().int().nonnegative() });
 export type MetricRow = z.infer<typeof MetricRow>;
 
 /**
- * Appends rows and waits until they are on the disk.
+ * Rows as the file's lines.
  *
  * @throws {DivergedError} a number is not finite, naming it
- * @throws {StorageError} the file is cut back to what it held before
+ * @throws {TypeError} a row without a step
  */
-export async function appendMetrics(path: string, rows: MetricRow[]): Promise<void> {
-  const text = rows.map(encodeRow).join("");
-  const bytes = new TextEncoder().encode(text);
-  await reportingStorage(path, bytes.length, async () => {
-    using file = await Deno.open(path, { append: true, create: true });
-    const { size } = await file.stat();
-    try {
-      await writeAll(file, bytes);
-      await file.sync();
-    } catch (error) {
-      await file.truncate(size).catch(() => {});
-      throw error;
-    }
-    if (size === 0) await syncFolder(dirname(path));
-  });
+export function encodeRows(rows: MetricRow[]): Uint8Array {
+  return new TextEncoder().encode(rows.map(encodeRow).join(""));
 }
 
 /**

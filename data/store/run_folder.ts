@@ -1,6 +1,6 @@
 // A run is a folder with one writer:
-//   run_config.json  metrics.jsonl  fronts/<name>.{json,svg,csv}  figures/<name>.…  reports/<name>.…
-//   log
+//   run_config.json  metrics.jsonl  trainer_state.json  tensorboard/events.out.tfevents.…  log
+//   fronts/<name>.{json,svg,csv}  figures/<name>.…  reports/<name>.…
 //   adapter_model.safetensors  adapter_config.json  README.md  manifest.json   (the finished adapter)
 //   checkpoint-N/{adapter_model.safetensors, adapter_config.json, optimizer.safetensors,
 //                 trainer_state.json, manifest.json, <companion>.safetensors …}
@@ -13,6 +13,7 @@ import { CorruptFileError, InputError } from "../../core/errors.ts";
 import { ADAPTER_CONFIG, ADAPTER_MODEL, type AdapterConfig } from "./adapter_config.ts";
 import { CARD, finishAdapter, INCOMING, writeAdapter } from "./adapter_files.ts";
 import {
+  appendDurably,
   cleanTemporary,
   isTemporaryName,
   reportingStorage,
@@ -20,12 +21,14 @@ import {
   writeFileAtomic,
 } from "./atomic.ts";
 import * as checkpoints from "./checkpoints.ts";
+import { EventFile, EVENTS } from "./event_files.ts";
 import { FIGURES, type FrontFiles, FRONTS, REPORTS, saveFront } from "./fronts.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { MANIFEST, sha256 } from "./manifest.ts";
 import * as metrics from "./metrics.ts";
 import type { Tensors } from "./tensors.ts";
+import { encodeTrainerState, TRAINER_STATE, type TrainerProgress } from "./trainer_state.ts";
 
 export { AdapterConfig } from "./adapter_config.ts";
 export { describeAdapter, openAdapter, type StoredAdapter } from "./adapter_files.ts";
@@ -78,6 +81,7 @@ export async function openRun(
 export class Run {
   readonly path: string;
   readonly #lock: Lock;
+  #events: EventFile | null = null;
 
   constructor(path: string, lock: Lock) {
     this.path = path;
@@ -121,8 +125,20 @@ export class Run {
   }
 
   /** Appends rows, each with its `step`, and waits until they are on the disk. */
-  appendMetrics(rows: metrics.MetricRow[]): Promise<void> {
-    return metrics.appendMetrics(join(this.path, METRICS), rows);
+  async appendMetrics(rows: metrics.MetricRow[]): Promise<void> {
+    const [first] = rows;
+    if (first === undefined) return;
+    const lines = metrics.encodeRows(rows);
+    // Events first: of rows that then cannot be logged, the next session's file takes them back.
+    this.#events ??= new EventFile(this.path, { from: first.step });
+    await this.#events.append(rows);
+    await appendDurably(join(this.path, METRICS), lines);
+  }
+
+  /** Saves `trainer_state.json` out of the rows logged so far. */
+  async saveTrainerState(progress: TrainerProgress): Promise<void> {
+    const text = encodeTrainerState(await this.readMetrics(), progress);
+    await writeFileAtomic(join(this.path, TRAINER_STATE), text);
   }
 
   /** All rows logged so far. */
@@ -131,8 +147,9 @@ export class Run {
   }
 
   /** Drops rows after `step`: to be called on resuming from that step, with 0 on starting anew. */
-  truncateMetrics(step: number): Promise<void> {
-    return metrics.truncateMetrics(join(this.path, METRICS), step);
+  async truncateMetrics(step: number): Promise<void> {
+    await metrics.truncateMetrics(join(this.path, METRICS), step);
+    this.#events = new EventFile(this.path, { from: step + 1 });
   }
 
   /** Saves `fronts/<name>.{svg,csv,json}`; returns the paths. */
@@ -217,7 +234,8 @@ async function requireRunFolder(path: string, create: boolean): Promise<void> {
 
 /** Whether a run folder can hold an entry of this name. */
 export function isOurs(name: string): boolean {
-  const files = [CONFIG, METRICS, LOCK, LOG, FRONTS, FIGURES, REPORTS, MODEL, INCOMING];
-  return [...files, ADAPTER_MODEL, ADAPTER_CONFIG, CARD, MANIFEST].includes(name) ||
+  const files = [CONFIG, METRICS, TRAINER_STATE, LOCK, LOG, MODEL, INCOMING];
+  const folders = [EVENTS, FRONTS, FIGURES, REPORTS];
+  return [...files, ...folders, ADAPTER_MODEL, ADAPTER_CONFIG, CARD, MANIFEST].includes(name) ||
     /^checkpoint-\d+$/.test(name) || isTemporaryName(name);
 }

@@ -21,9 +21,13 @@ const exponents: Record<string, { bytes: 2 | 4; offset: number; stride: number; 
  * Encodes tensors as a safetensors file.
  *
  * @param options.name what the tensors are called in errors
+ * @param options.format what the file's metadata call it: "pt" is what Hugging Face's libraries read
  * @throws {DivergedError} a value is not finite, naming the tensor
  */
-export function encodeTensors(tensors: Tensors, { name }: { name: string }): Uint8Array {
+export function encodeTensors(
+  tensors: Tensors,
+  { name, format = "panacea" }: { name: string; format?: string },
+): Uint8Array {
   for (const [key, tensor] of Object.entries(tensors)) {
     const bad = firstNonFinite(tensor);
     if (bad < 0) continue;
@@ -31,7 +35,7 @@ export function encodeTensors(tensors: Tensors, { name }: { name: string }): Uin
       `Cannot save ${name}: expected finite values, got NaN or infinity in ${key} at element ${bad}`,
     );
   }
-  return encodeSafetensors(tensors, { format: "panacea" });
+  return encodeSafetensors(tensors, { format });
 }
 
 /**

@@ -41,7 +41,7 @@ async function valuesOf(gradients: tf.Tensor[][]): Promise<Float32Array[]> {
 
 /** Bytes of a block's residuals: its products but the last, in the type they are computed in. */
 function residualBytesOf(config: typeof tinyDecoder, tokens: number, bytesPerNumber: number) {
-  const widths = mapsReadAgain.map((name) => mapShape(name, config).out);
+  const widths = mapsReadAgain(config).map((name) => mapShape(name, config).out);
   return tokens * bytesPerNumber * widths.reduce((sum, width) => sum + width, 0);
 }
 

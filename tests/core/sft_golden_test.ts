@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { disposeParameters, readParameters } from "../../core/adapters/parameters.ts";
-import { aggregations } from "../../core/aggregation.ts";
+import { aggregations } from "../../core/aggregation/mod.ts";
 import { batchPass } from "../../core/batch_pass.ts";
 import { RunConfig } from "../../core/config.ts";
 import { createFullPolicy, loadWeights } from "../../core/full_policy.ts";
@@ -77,7 +77,7 @@ eachEngine("train() of all weights goes PyTorch's way, step by step", async (eng
     adapter: null,
     parameters,
     objective: sft(),
-    aggregation: aggregations.ls,
+    aggregation: aggregations.ls(),
     dimensions: ["imitation"],
     examples,
     referenceLogProbs: new Float32Array(),

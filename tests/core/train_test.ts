@@ -9,7 +9,7 @@ import {
   readParameters,
   type StoredParameters,
 } from "../../core/adapters/parameters.ts";
-import { aggregations } from "../../core/aggregation.ts";
+import { aggregationOf, aggregations } from "../../core/aggregation/mod.ts";
 import { batchPass } from "../../core/batch_pass.ts";
 import { RunConfig } from "../../core/config.ts";
 import type { Engine } from "../../core/engine/mod.ts";
@@ -135,7 +135,7 @@ async function run(
     adapter,
     parameters,
     objective: pairObjectives.dpo(config, dimensions),
-    aggregation: aggregations[config.aggregation],
+    aggregation: aggregationOf(config),
     dimensions,
     examples: pairs,
     referenceLogProbs: reference,
@@ -258,7 +258,7 @@ eachEngine("train(): accumulated micro-steps make one step of their mean", async
   const world = await worldOf(engine, { ...config, per_device_train_batch_size: 4 }, { pairs });
   // λ is fixed to one corner by the aggregation, so that both ways see the same loss.
   const alter = (parts: PairParts) => {
-    parts.aggregation = { ...aggregations.ls, loss: (losses) => tf.mean(losses, 1) };
+    parts.aggregation = { ...aggregations.ls(), loss: (losses) => tf.mean(losses, 1) };
   };
   const whole = await run(world, { alter });
   const split = configOf({
@@ -414,7 +414,7 @@ eachEngine(
         {},
         (parts) => {
           parts.aggregation = {
-            ...aggregations.ls,
+            ...aggregations.ls(),
             loss: (losses) => tf.mul(tf.sqrt(tf.mul(tf.mean(losses, 1), 0)), 1),
           };
         },

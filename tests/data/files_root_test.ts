@@ -71,6 +71,33 @@ Deno.test("resolveDataset() puts the real path of every file in place of its nam
     assert.equal(await resolveDataset(root, "within/a.jsonl"), a);
   }));
 
+Deno.test("resolveDataset() takes folders with their splits, and names of the hub as they are", () =>
+  withRoot(async (root, real) => {
+    await Deno.mkdir(join(root, "many"));
+    for (const name of ["train.jsonl", "test.jsonl"]) {
+      await Deno.writeTextFile(join(root, "many", name), "{}\n");
+    }
+    const many = join(real, "many");
+    assert.equal(await resolveDataset(root, "many"), many);
+    assert.equal(
+      await resolveDataset(root, "a=many:test+d.jsonl"),
+      `a=${many}:test+${real}/d.jsonl`,
+    );
+    for (const spec of ["owner/name", "owner/name/data:test@v1", "a=owner/name,b=d.jsonl"]) {
+      assert.equal(await resolveDataset(root, spec), spec.replace("d.jsonl", `${real}/d.jsonl`));
+    }
+    for (const [name, message] of [["many:other", /many: .*split other/], ["models", /models: /]]) {
+      await assert.rejects(resolveDataset(root, `${name}`), (error: Error) => {
+        assert.ok(error instanceof InputError && !error.message.includes(real), error.message);
+        assert.match(error.message, message as RegExp);
+        return true;
+      });
+    }
+    // A folder's files are what is read: none of them may be a link that leads out.
+    await Deno.symlink("/etc/hostname", join(root, "many", "train-2.jsonl"));
+    await assert.rejects(resolveDataset(root, "many"), /many.*a link that leads out of it/);
+  }));
+
 Deno.test("a file is refused where there is no folder of files, or it is not there", () =>
   withRoot(async (root) => {
     await assert.rejects(resolveDataset(null, "d.jsonl"), InputError);

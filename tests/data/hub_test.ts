@@ -2,11 +2,20 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { CorruptFileError, InputError } from "../../core/errors.ts";
-import { downloadFiles, downloadModel, type HubOptions, hubOptions } from "../../data/hub.ts";
+import { loadDataset } from "../../data/datasets/mod.ts";
+import { hubPlace } from "../../data/datasets/places.ts";
+import {
+  downloadDataset,
+  downloadFiles,
+  downloadModel,
+  type HubOptions,
+  hubOptions,
+} from "../../data/hub.ts";
 import { openModel } from "../../data/models.ts";
+import { localDataset } from "../../workers/hub_data.ts";
+import { commit, fakeHub } from "./fake_hub.ts";
 
 const golden = new URL("../golden/", import.meta.url).pathname;
-const commit = "0123456789abcdef0123456789abcdef01234567";
 
 Deno.test("hubOptions() follows the Python libraries' variables", () => {
   const from = (env: Record<string, string>) => hubOptions((name) => env[name]);
@@ -189,22 +198,124 @@ Deno.test("downloadModel() names an unknown model, revision and an unreachable h
   );
 });
 
-Deno.test("downloadModel() refuses altered and cut files and keeps nothing of them", async () => {
-  for (const damage of ["alter", "cut"] as const) {
-    await using hub = await fakeHub({ files: await filesOf("llama_tied"), damage });
-    await assert.rejects(
-      downloadModel("owner/tiny", { hub: hub.options }),
-      refusal(CorruptFileError, /owner\/tiny\/model\.safetensors.*expected/),
+Deno.test("downloadModel() refuses altered files and keeps nothing of them", async () => {
+  await using hub = await fakeHub({ files: await filesOf("llama_tied"), damage: "alter" });
+  await assert.rejects(
+    downloadModel("owner/tiny", { hub: hub.options }),
+    refusal(CorruptFileError, /owner\/tiny\/model\.safetensors.*expected/),
+  );
+  const blobs = await blobsOf(hub.options);
+  assert.equal(blobs.length, 2); // config.json and generation_config.json
+  assert(blobs.every((name) => /^[0-9a-f]{40}$/.test(name)));
+});
+
+Deno.test("downloadModel() goes on where a connection broke, also in a later call", async () => {
+  const files = await filesOf("llama_tied");
+  const { length } = files.get("model.safetensors") ?? [];
+  const half = Math.floor((length ?? NaN) / 2);
+  {
+    await using hub = await fakeHub({ files, damage: "drop" });
+    const folder = await downloadModel("owner/tiny", { hub: hub.options });
+    assert.deepEqual(
+      await Deno.readFile(join(folder, "model.safetensors")),
+      files.get("model.safetensors"),
     );
-    const blobs: string[] = [];
-    for await (
-      const { name } of Deno.readDir(join(hub.options.cacheDir, "models--owner--tiny", "blobs"))
-    ) {
-      blobs.push(name);
-    }
-    assert.equal(blobs.length, 2); // config.json and generation_config.json
-    assert(blobs.every((name) => /^[0-9a-f]{40}$/.test(name)));
+    assert.deepEqual(hub.ranges, [undefined, `bytes=${half}-${length - 1}`]);
   }
+  await using hub = await fakeHub({ files, damage: "refuse" });
+  await assert.rejects(downloadModel("owner/tiny", { hub: hub.options }));
+  assert.equal(
+    (await blobsOf(hub.options)).filter((name) => name.endsWith(".incomplete")).length,
+    1,
+  );
+  hub.damage = undefined;
+  hub.ranges.length = 0;
+  const folder = await downloadModel("owner/tiny", { hub: hub.options });
+  assert.deepEqual(
+    await Deno.readFile(join(folder, "model.safetensors")),
+    files.get("model.safetensors"),
+  );
+  assert.deepEqual(hub.ranges, [`bytes=${half}-${length - 1}`]);
+});
+
+Deno.test("downloadDataset() fetches the files of a split, once, and loadDataset() reads them", async () => {
+  const rows = (name: string) =>
+    new TextEncoder().encode(JSON.stringify({ prompt: name, chosen: "a", rejected: "b" }) + "\n");
+  const names = ["data/train-0.jsonl", "data/train-1.jsonl", "data/test.jsonl", "x/train.jsonl"];
+  const files = new Map(names.map((name) => [name, rows(name)]));
+  files.set("script.py", rows("code"));
+  await using hub = await fakeHub({ files, kind: "datasets" });
+  const place = (text: string) => hubPlace(text) ?? assert.fail(text);
+  const fetched = () => {
+    const found = hub.requests.filter((path) => path.includes("/resolve/"));
+    hub.requests.length = 0;
+    return [...new Set(found.map((path) => path.split(`${commit}/`).at(-1)))].sort();
+  };
+  const options = { hub: hub.options };
+  const prompts = async (spec: string) =>
+    (await loadDataset(`k=${spec}`)).examples.map(({ prompt }) => prompt[0]?.content);
+
+  const snapshot = join(hub.options.cacheDir, "datasets--owner--tiny", "snapshots", commit);
+  const test = await downloadDataset(place("owner/tiny/data:test"), options);
+  assert.equal(test, `${join(snapshot, "data")}:test`);
+  assert.deepEqual(fetched(), ["data/test.jsonl"]);
+  assert.deepEqual(await prompts(test), ["data/test.jsonl"]);
+
+  const train = await downloadDataset(place("owner/tiny/data"), options);
+  assert.deepEqual(fetched(), ["data/train-0.jsonl", "data/train-1.jsonl"]);
+  assert.deepEqual(await prompts(train), ["data/train-0.jsonl", "data/train-1.jsonl"]);
+
+  const one = await downloadDataset(place("owner/tiny/x/train.jsonl@main"), options);
+  assert.deepEqual(await prompts(one), ["x/train.jsonl"]);
+  assert.deepEqual(fetched(), ["x/train.jsonl"]);
+  await downloadDataset(place("owner/tiny/data"), options);
+  assert.deepEqual(fetched(), [], "nothing is fetched twice");
+
+  // Offline, what was fetched whole is used, and nothing that was fetched in part.
+  const offline = { hub: { ...hub.options, offline: true } };
+  assert.equal(await downloadDataset(place("owner/tiny/data"), offline), train);
+  await assert.rejects(
+    downloadDataset(place("owner/tiny"), offline),
+    refusal(InputError, /dataset owner\/tiny: .*HF_HUB_OFFLINE/),
+  );
+  await Deno.remove(join(snapshot, "data", "train-1.jsonl"));
+  await assert.rejects(
+    downloadDataset(place("owner/tiny/data"), offline),
+    refusal(InputError, /HF_HUB_OFFLINE/),
+  );
+
+  for (
+    const [text, message] of [
+      ["owner/tiny:validation", /split validation, got those of test, train$/],
+      ["owner/tiny/nowhere", /nowhere: expected a \.jsonl.* in it, got none$/],
+      ["owner/other", /Cannot open dataset owner\/other: .* no such dataset or revision/],
+    ] as const
+  ) {
+    await assert.rejects(downloadDataset(place(text), options), refusal(InputError, message));
+  }
+});
+
+Deno.test("localDataset() puts the place in the cache where the hub was named", async () => {
+  const row = { prompt: "Q", chosen: "a", rejected: "b" };
+  const files = new Map([["data.jsonl", new TextEncoder().encode(JSON.stringify(row))]]);
+  await using hub = await fakeHub({ files, kind: "datasets" });
+  const variables: Record<string, string> = {
+    HF_ENDPOINT: hub.options.endpoint ?? "",
+    HF_HUB_CACHE: hub.options.cacheDir,
+  };
+  const options = { env: (name: string) => variables[name], onEvent: () => {} };
+  const here = new URL(import.meta.url).pathname;
+  const snapshot = join(hub.options.cacheDir, "datasets--owner--tiny", "snapshots", commit);
+  assert.equal(
+    await localDataset(`a=owner/tiny+${here},b=owner/tiny`, options),
+    `a=${snapshot}+${here},b=${snapshot}`,
+  );
+  // Of what lies on the disk, or would, nobody is asked.
+  hub.requests.length = 0;
+  for (const spec of [here, `${here}.jsonl`, "tests/data/missing.jsonl", "builtin", "a=./x/y"]) {
+    assert.equal(await localDataset(spec, options), spec);
+  }
+  assert.deepEqual(hub.requests, []);
 });
 
 function refusal(kind: new (m?: string) => Error, message: RegExp): (error: unknown) => boolean {
@@ -219,83 +330,7 @@ async function filesOf(folder: string): Promise<Map<string, Uint8Array<ArrayBuff
   return files;
 }
 
-/** The hub's API for one model, owner/tiny, on loopback; *.safetensors are LFS files there. */
-async function fakeHub({ files, token, damage }: {
-  files: Map<string, Uint8Array<ArrayBuffer>>;
-  token?: string;
-  damage?: "alter" | "cut";
-}) {
-  const requests: string[] = [];
-  const cache = await Deno.makeTempDir();
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
-    const url = new URL(request.url);
-    const path = decodeURIComponent(url.pathname);
-    requests.push(path);
-    if (token && request.headers.get("authorization") !== `Bearer ${token}`) {
-      return Response.json({ error: "gated" }, { status: 401 });
-    }
-    if (path === "/api/models/owner/tiny/revision/main") {
-      return Response.json({ _id: "1", id: "owner/tiny", sha: commit, lastModified: "2026-01-01" });
-    }
-    if (path === `/api/models/owner/tiny/tree/${commit}`) {
-      const deep = url.searchParams.get("recursive") === "true";
-      return Response.json(tree(files, deep));
-    }
-    const prefix = `/owner/tiny/resolve/${commit}/`;
-    const bytes = path.startsWith(prefix) ? files.get(path.slice(prefix.length)) : undefined;
-    if (!bytes) return Response.json({ error: "not found" }, { status: 404 });
-    return part(bytes, request, path.endsWith(".safetensors") ? damage : undefined);
-  });
-  let stopped = false;
-  async function stop(): Promise<void> {
-    if (!stopped) await server.shutdown();
-    stopped = true;
-  }
-  const options: HubOptions = {
-    endpoint: `http://127.0.0.1:${server.addr.port}`,
-    cacheDir: join(cache, "hub"),
-    offline: false,
-  };
-  return {
-    options,
-    requests,
-    stop,
-    async [Symbol.asyncDispose]() {
-      await stop();
-      await Deno.remove(cache, { recursive: true });
-    },
-  };
-}
-
-function tree(files: Map<string, Uint8Array>, deep: boolean): unknown[] {
-  return [...files].filter(([path]) => deep || !path.includes("/")).map(([path, bytes]) => {
-    const git = createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const lfs = { oid: sha256, size: bytes.length, pointerSize: 130 };
-    return {
-      type: "file",
-      path,
-      size: bytes.length,
-      oid: git,
-      ...path.endsWith(".safetensors") && { lfs },
-    };
-  });
-}
-
-/** The range a request asks for, altered or cut short where a damaged file is wanted. */
-function part(
-  bytes: Uint8Array<ArrayBuffer>,
-  request: Request,
-  damage: "alter" | "cut" | undefined,
-): Response {
-  const [, start, end] = /bytes=(\d+)-(\d+)/.exec(request.headers.get("range") ?? "") ?? [];
-  const headers: Record<string, string> = { etag: '"x"' };
-  if (start === undefined || end === undefined) {
-    const body = bytes.slice(0, damage === "cut" ? bytes.length - 100 : bytes.length);
-    if (damage === "alter") body[body.length - 1] = (body.at(-1) ?? 0) ^ 1;
-    return new Response(body, { headers });
-  }
-  const body = bytes.slice(Number(start), Number(end) + 1);
-  headers["content-range"] = `bytes ${start}-${end}/${bytes.length}`;
-  return new Response(body, { status: 206, headers });
+async function blobsOf({ cacheDir }: HubOptions): Promise<string[]> {
+  const folder = join(cacheDir, "models--owner--tiny", "blobs");
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
 }

@@ -21,13 +21,17 @@ CASES = {
                         mscale=1.0, mscale_all_dim=0.5, rope_theta=10000.0),
     "yarn_attention_factor": dict(rope_type="yarn", factor=16.0, original_max_position_embeddings=32,
                                   attention_factor=1.25, rope_theta=10000.0),
+    "longrope": dict(rope_type="longrope", short_factor=[1 + 0.1 * j for j in range(8)],
+                     long_factor=[1 + j for j in range(8)], factor=4.0,
+                     original_max_position_embeddings=32, rope_theta=10000.0),
 }
 
 out = {"versions": {"torch": torch.__version__, "transformers": transformers.__version__}, "cases": []}
 for name, parameters in CASES.items():
     config = LlamaConfig(**BASE, rope_parameters=dict(parameters))
-    # for the dynamic kind both sides of the original length; positions kept few to keep the file small
-    for length in (20, 48) if name == "dynamic" else (48,):
+    # for the dynamic kind both sides of the original length, for longrope only what is within; positions
+    # kept few to keep the file small
+    for length in {"dynamic": (20, 48), "longrope": (20,)}.get(name, (48,)):
         rope = LlamaRotaryEmbedding(config)
         cos, sin = rope(torch.zeros(1, dtype=torch.float32), torch.arange(length)[None])
         rows = [0, 1, 7, length - 1]

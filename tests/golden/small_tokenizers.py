@@ -124,8 +124,9 @@ def folder_case(name, base, tokenizer_config, changes=None):
 def gguf_case(name, base, **fields):
     """Metadata with the vocabulary of `base`; the two that transformers derives are left out."""
     vocab = sorted(bases[base]["model"]["vocab"].items(), key=lambda item: item[1])
-    tokens = [token for token, _ in vocab] + ["<think>"]
+    tokens = [token for token, _ in vocab] + fields.get("more", []) + ["<think>"]
     types = [3 if token in SPECIAL else 1 for token in tokens[:-1]] + [4]
+    types = [4 if token in fields.get("more", []) else k for token, k in zip(tokens, types)]
     types = [6 if re.match(r"<0x..>$", t) else k for t, k in zip(tokens, types)]
     metadata = {
         "tokenizer.ggml.model": fields["model"],
@@ -136,12 +137,15 @@ def gguf_case(name, base, **fields):
         "tokenizer.ggml.bos_token_id": 1,
         "tokenizer.ggml.eos_token_id": 2,
     }
+    arch = fields.get("arch", "llama")
+    if arch != "llama":
+        metadata["general.architecture"] = arch  # which the writer writes by itself
     if fields["model"] == "llama":
         metadata["tokenizer.ggml.scores"] = [0.0 if i < 259 else -float(i) for i in range(len(tokens))]
     else:
         metadata["tokenizer.ggml.merges"] = [" ".join(m) for m in bases[base]["model"]["merges"]]
     with tempfile.TemporaryDirectory() as folder:
-        writer = gguf.GGUFWriter(os.path.join(folder, "tiny.gguf"), "llama")
+        writer = gguf.GGUFWriter(os.path.join(folder, "tiny.gguf"), arch)
         writer.add_block_count(1)
         writer.add_context_length(64)
         writer.add_embedding_length(8)
@@ -150,6 +154,8 @@ def gguf_case(name, base, **fields):
         writer.add_layer_norm_rms_eps(1e-5)
         writer.add_vocab_size(len(tokens))
         for key, value in metadata.items():
+            if key == "general.architecture":
+                continue
             if isinstance(value, list):
                 writer.add_array(key, value)
             elif isinstance(value, str):
@@ -255,6 +261,8 @@ result = {
     ],
     "ggufs": [
         gguf_case("sentencepiece", "sentencepiece", model="llama"),
+        gguf_case("gemma", "sentencepiece", model="llama", arch="gemma2", more=["  ", "   "]),
+        gguf_case("phi3", "sentencepiece", model="llama", arch="phi3"),
         gguf_case("smollm", "byte_level", model="gpt2", pre="smollm"),
         gguf_case("llama-bpe", "byte_level", model="gpt2", pre="llama-bpe"),
         gguf_case("qwen2", "byte_level", model="gpt2", pre="qwen2"),

@@ -24,6 +24,7 @@ const variants: Record<string, Partial<RunConfig>> = {
   "one λ per batch": { preferences_per_step: 1 },
   "orthogonality on": { orthogonality: 0.1 },
   "one policy for one λ": { adapter: "plain_svd_lora", fixed_preference: "0.5,0.5" },
+  "plain LoRA": { adapter: "lora", fixed_preference: "0.5,0.5" },
   "scalar labels of mixed labellers": { dataset: "builtin@0.7:1,0+0.3:0,1" },
 };
 

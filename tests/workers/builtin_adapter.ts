@@ -65,6 +65,7 @@ export async function storeBuiltinAdapter(
       base_model: model ?? BuiltinModel.name,
       base_fingerprint: fingerprint,
       template_fingerprint: tokenizer.fingerprint,
+      chat_template_hash: tokenizer.templateHash ?? undefined,
       dimensions,
       adapter: "svd_lora",
       lora_r: rank,

@@ -222,6 +222,34 @@ Deno.test("chat() refuses what cannot be answered, each with its own error", asy
   });
 });
 
+Deno.test("chat() refuses an adapter under another chat template than its own, and says so", async () => {
+  await withChat(async (chat, runs) => {
+    const model = join(runs, "..", "base");
+    await copyBuiltinModel(model, { maxPositions: 128 });
+    const changes = { base_model: model };
+    await storeBuiltinAdapter(join(runs, "new"), { seed: 3, model, changes });
+    // as adapters were stored before there was a hash of the template alone
+    const before = { chat_template_hash: undefined };
+    await storeBuiltinAdapter(join(runs, "old"), {
+      seed: 4,
+      model,
+      changes: { ...changes, ...before },
+    });
+    const path = join(model, "tokenizer_config.json");
+    const config = JSON.parse(await Deno.readTextFile(path));
+    const chat_template = `{{ 'Be kind. ' }}${config.chat_template}`;
+    await Deno.writeTextFile(path, JSON.stringify({ ...config, chat_template }));
+    const refusal = (what: string) => ({
+      name: "InputError",
+      message: new RegExp(`: expected the ${what} it was trained on .*, got another`),
+    });
+    await assert.rejects(ask(chat, { adapter: "new" }), refusal("chat template"));
+    await assert.rejects(ask(chat, { adapter: "old" }), refusal("tokenizer and chat template"));
+    await storeBuiltinAdapter(join(runs, "unchanged"), { seed: 5, changes: before });
+    assert.equal((await ask(chat, { adapter: "unchanged" })).start.type, "start");
+  });
+});
+
 Deno.test("chat() fits max_tokens to the context where none is given", async () => {
   await withChat(async (chat) => {
     const { end } = await ask(chat, { max_tokens: undefined, stop: ["."] });

@@ -19,12 +19,13 @@ export interface Serving extends AsyncDisposable {
 export async function serve(
   runs: string,
   settings: Partial<ServeConfig> = {},
+  env: (name: string) => string | undefined = Deno.env.get,
 ): Promise<Serving> {
   const troubles: string[] = [];
   const server = await startServer({
     config: ServeConfig.parse({ port: 0, runs, drain_seconds: 5, ...settings }),
     apiKey: null,
-    env: Deno.env.get,
+    env,
     web: { url: new URL("../../routes/web_worker.ts", import.meta.url), files: {} },
     onTrouble: (message) => troubles.push(message),
   });

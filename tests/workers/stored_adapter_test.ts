@@ -5,7 +5,7 @@ import { InputError } from "../../core/errors.ts";
 import { frontName } from "../../data/store/front_settings.ts";
 import { AdapterConfig } from "../../data/store/run_folder.ts";
 import { composeSettings } from "../../workers/front_settings.ts";
-import { restoreAdapter } from "../../workers/stored_adapter.ts";
+import { checkBase, restoreAdapter } from "../../workers/stored_adapter.ts";
 import { adapterConfig } from "../data/store/fixtures.ts";
 
 const members = [[1, 0], [0, 1]];
@@ -54,4 +54,28 @@ Deno.test("fronts of composites with the same tensors are told apart by kind and
     nameOf({ adapter: "discrete_policies", members: [[1, 0], [0.5, 0.5]] }),
   ];
   assert.equal(new Set(names).size, 4);
+});
+
+Deno.test("checkBase() names the template where only that differs; adapters without its hash load", () => {
+  const base = (templateHash: string | null, fingerprint = "both") => ({
+    fingerprint: "weights",
+    tokenizer: { fingerprint, templateHash },
+  });
+  const config = { base_fingerprint: "weights", template_fingerprint: "both" };
+  checkBase(config, base("one"), "a");
+  checkBase({ ...config, chat_template_hash: "one" }, base("one"), "a");
+  for (const [found, told] of [["two", "another (two…)"], [null, "none"]] as const) {
+    assert.throws(
+      () => checkBase({ ...config, chat_template_hash: "one" }, base(found, "other"), "a"),
+      {
+        name: "InputError",
+        message: "Cannot use adapter a: expected the chat template it was trained on " +
+          `(sha256 one…), got ${told}`,
+      },
+    );
+  }
+  assert.throws(() => checkBase(config, base("two", "other"), "a"), {
+    message: /expected the tokenizer and chat template it was trained on/,
+  });
+  assert.deepEqual(stored({}).chat_template_hash, undefined);
 });

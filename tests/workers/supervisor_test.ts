@@ -6,6 +6,7 @@ import type { Job } from "../../data/store/job.ts";
 import { BuiltinModel } from "../../data/builtin/mod.ts";
 import { checkpointSteps } from "../../data/store/checkpoints.ts";
 import type { AdapterDetails } from "../../workers/service.ts";
+import { fakeHub } from "../data/fake_hub.ts";
 import { temporaryFolder } from "../data/store/fixtures.ts";
 import { ask, finished, post, serve, smallRun, watch } from "./serving.ts";
 
@@ -202,3 +203,36 @@ Deno.test(
     assert.equal(front.metric, "implicit_accuracy");
   },
 );
+
+Deno.test("a run's data come from the hub through the Worker that downloads", options, async () => {
+  await using folder = await temporaryFolder();
+  const rows = Array.from({ length: 20 }, (_, i) => ({
+    question: `How do I make ${i} loaves ?`,
+    good: "Just bake it .",
+    bad: "I cannot help .",
+  }));
+  const text = rows.map((row) => JSON.stringify(row) + "\n").join("");
+  const files = new Map([["helpful/train.jsonl", new TextEncoder().encode(text)]]);
+  await using hub = await fakeHub({ files, kind: "datasets" });
+  const variables: Record<string, string | undefined> = {
+    HF_ENDPOINT: hub.options.endpoint,
+    HF_HUB_CACHE: join(folder.path, "hub"),
+  };
+  const env = (name: string) => variables[name] ?? Deno.env.get(name);
+  await using serving = await serve(join(folder.path, "runs"), {}, env);
+  const { url } = serving;
+  const settings = {
+    dataset: "helpful=owner/tiny/helpful",
+    columns: "prompt=question,chosen=good,rejected=bad",
+    model_name_or_path: "builtin",
+  };
+  const { id } = await post<Job>(`${url}/runs`, smallRun("own", settings));
+  const job = await finished(url, id);
+  assert.deepEqual([job.state, job.error], ["done", null]);
+  assert.equal(job.request.dataset, settings.dataset);
+  assert.ok(hub.requests.some((path) => path.endsWith("/helpful/train.jsonl")));
+  const adapter = await ask<AdapterDetails>(`${url}/adapters/own`);
+  assert.deepEqual(adapter.dimensions, ["helpful"]);
+  assert.equal(adapter.run?.dataset, "helpful=owner/tiny/helpful");
+  assert.doesNotMatch(JSON.stringify(adapter), new RegExp(folder.path));
+});

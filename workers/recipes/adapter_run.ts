@@ -64,6 +64,9 @@ export function adapterConfigOf(
     base_model: config.model_name_or_path,
     base_fingerprint: base.fingerprint,
     template_fingerprint: base.tokenizer.fingerprint,
+    ...base.tokenizer.templateHash !== null && {
+      chat_template_hash: base.tokenizer.templateHash,
+    },
     dimensions: rows.dimensions,
     adapter: config.adapter,
     lora_r: config.lora_r,

@@ -2,13 +2,16 @@
 // adapter on the frozen base trained by core/train.ts, and its front. On one thread or on shards.
 import { adapterOptions, adapters } from "../../core/adapters/mod.ts";
 import { adaptedMaps, disposeParameters, loadParameters } from "../../core/adapters/parameters.ts";
-import { aggregations } from "../../core/aggregation.ts";
+import { aggregationOf } from "../../core/aggregation/mod.ts";
 import type { RunConfig } from "../../core/config.ts";
 import { pairObjectives } from "../../core/objectives/mod.ts";
+import type { Objective } from "../../core/objectives/objective.ts";
+import { pairwiseLoss } from "../../core/objectives/pairwise_losses.ts";
 import { preferenceDraw } from "../../core/preference.ts";
 import type { TokenizedPair } from "../../core/text/example.ts";
 import { rowLengthFor, type Sequence } from "../../core/text/pack.ts";
 import { examplesInUse, train, type TrainParts } from "../../core/train.ts";
+import type { AdapterConfig } from "../../data/store/run_folder.ts";
 import { modelCard } from "../model_card.ts";
 import type { PolicyHost } from "../policy_host.ts";
 import type { SessionOptions } from "../protocol.ts";
@@ -33,6 +36,7 @@ import { showFront } from "./run_front.ts";
 export const dpoRecipe: Recipe = {
   async open(config) {
     requireTuning(config, ["adapter"]);
+    pairwiseLoss(config); // settings that do not fit the loss are told now
     const rows = await loadRows(config);
     preferenceDraw(config, rows.train.dimensions); // a wrong fixed_preference is told now
     return {
@@ -109,14 +113,16 @@ async function start(
       adapter,
       parameters,
       objective,
-      aggregation: aggregations[config.aggregation],
+      aggregation: aggregationOf(config),
       dimensions,
       examples: pairs,
-      referenceLogProbs: await reference({ config, options, host, pairs }, sequences),
+      referenceLogProbs: await reference({ config, options, host, pairs, objective }, sequences),
       resume: resumeFrom(checkpoint),
     };
-    const adapterConfig = (step: number) =>
-      adapterConfigOf(config, { base, rows: { dimensions, fingerprint }, maps, step });
+    const adapterConfig = (step: number): AdapterConfig => ({
+      ...adapterConfigOf(config, { base, rows: { dimensions, fingerprint }, maps, step }),
+      ...config.loss_type !== "sigmoid" && { loss_type: config.loss_type },
+    });
     const tensors = () => readTensors(parameters);
     return {
       progress: parts.resume?.state ?? null,
@@ -153,12 +159,17 @@ async function start(
   }
 }
 
-/** log π_ref of the sequences of all pairs, in order; 0 where the run does not see the pair. */
+/** log π_ref of the sequences of all pairs, in order; 0 where the run does not need it. */
 async function reference(
-  { config, options, host, pairs }: Session & { host: PolicyHost; pairs: TokenizedPair[] },
+  { config, options, host, pairs, objective }: Session & {
+    host: PolicyHost;
+    pairs: TokenizedPair[];
+    objective: Objective<TokenizedPair>;
+  },
   sequences: Sequence[][],
 ): Promise<Float32Array> {
   const all = new Float32Array(sequences.flat().length);
+  if (!objective.needs.reference) return all;
   const used = examplesInUse(config, pairs, pairs[0]?.better.length ?? 0);
   const scores = await referenceScores(host, {
     sequences: used.flatMap((p) => sequences[p] ?? []),

@@ -9,7 +9,7 @@ import {
   loadParameters,
   readParameters,
 } from "../../core/adapters/parameters.ts";
-import { aggregations } from "../../core/aggregation.ts";
+import { aggregationOf } from "../../core/aggregation/mod.ts";
 import type { RunConfig } from "../../core/config.ts";
 import { createCritic, initCritic, loadCritic } from "../../core/critic.ts";
 import { InputError } from "../../core/errors.ts";
@@ -89,7 +89,7 @@ function readSettings(config: RunConfig, dimensions: string[]): Settings {
       `Cannot train ppo: expected ptx_dataset for the SFT loss of ptx_coef ${ptx_coef}, got none`,
     );
   }
-  const { needs } = aggregations[config.aggregation];
+  const { needs } = aggregationOf(config);
   const fixed = needs.idealPoint ? config.ideal_point : undefined;
   return {
     rewards,
@@ -225,7 +225,7 @@ async function start(loaded: Loaded, { run, checkpoint }: StartingPlace): Promis
           decoder,
           tokenizer: base.tokenizer,
           rewards: scaled(rewards, settings.scale),
-          aggregation: aggregations[config.aggregation],
+          aggregation: aggregationOf(config),
           idealPoint: settings.idealPoint,
           ...{ dimensions, prompts, ptx, resume },
         }, signal),

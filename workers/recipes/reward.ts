@@ -10,7 +10,7 @@ import {
   loadParameters,
 } from "../../core/adapters/parameters.ts";
 import { adapterOptions, adapters } from "../../core/adapters/mod.ts";
-import { aggregations } from "../../core/aggregation.ts";
+import { aggregations } from "../../core/aggregation/mod.ts";
 import type { BatchPass } from "../../core/batch_pass.ts";
 import type { RunConfig } from "../../core/config.ts";
 import { InputError } from "../../core/errors.ts";
@@ -110,7 +110,7 @@ function start(loaded: Loaded, { run, checkpoint }: StartingPlace): StartedRun {
       adapter: model.adapter,
       parameters: model.trained,
       objective,
-      aggregation: aggregations.ls,
+      aggregation: aggregations.ls(),
       dimensions,
       examples: pairs,
       referenceLogProbs: new Float32Array(),

@@ -2,7 +2,7 @@
 // answers, all weights or an adapter trained by core/train.ts, and the loss on held-out dialogues.
 // Ends with a model folder, the base of what comes next (reward model, DPO, PPO).
 import { disposeParameters } from "../../core/adapters/parameters.ts";
-import { aggregations } from "../../core/aggregation.ts";
+import { aggregations } from "../../core/aggregation/mod.ts";
 import type { RunConfig } from "../../core/config.ts";
 import { InputError } from "../../core/errors.ts";
 import type { HeldOutReport } from "../../core/held_out.ts";
@@ -135,7 +135,7 @@ async function start(
       adapter: trained.adapter,
       parameters: trained.parameters,
       objective: sft(),
-      aggregation: aggregations[config.aggregation],
+      aggregation: aggregations.ls(), // of one loss
       dimensions: DIMENSIONS,
       examples: sequences.map((sequence) => ({ ...sequence, better: [0] })),
       referenceLogProbs: new Float32Array(),

@@ -14,13 +14,15 @@ import type { RunConfig } from "../../core/config.ts";
 import type { Engine } from "../../core/engine/mod.ts";
 import { InputError } from "../../core/errors.ts";
 import { createFullPolicy, loadWeights, weightBlocks } from "../../core/full_policy.ts";
+import { mergedWeights } from "../../core/export/merged_weights.ts";
 import type { Scorer } from "../../core/policy.ts";
 import type { AdapterConfig, Checkpoint, Run } from "../../data/store/run_folder.ts";
 import { type Base, baseOf, openFiles, startEngine } from "../machine.ts";
 import type { SessionOptions } from "../protocol.ts";
+import { storeModel } from "../store_model.ts";
 import { fromTensors, toTensors } from "../stored_adapter.ts";
 import { adapterConfigOf, openHost, startingParameters } from "./adapter_run.ts";
-import { mergedWeights, sftCard, storeModel } from "./sft_store.ts";
+import { modelFiles, modelFolderOf, sftCard } from "./sft_store.ts";
 
 interface Session {
   config: RunConfig;
@@ -137,9 +139,10 @@ async function storeAdapted(
           "changed since",
       );
     }
-    const read = mergedWeights(opened.weights, { adapter, parameters: values });
+    const read = mergedWeights(opened.weights, { adapter, parameters: values, preference: [1] });
     const dtype = config.dtype === "float32" ? "F32" : "BF16";
-    await storeModel(run, { opened, card, chatTemplate, dtype, read });
+    const files = modelFiles({ card, chatTemplate });
+    await storeModel(modelFolderOf(run), { opened, files, dtype, read });
   } finally {
     opened.close();
   }
@@ -183,7 +186,8 @@ async function openFull({ config, options }: Session): Promise<SftModel> {
           async store(run, { adapterConfig, chatTemplate }) {
             const card = sftCard(adapterConfig, config);
             const read = (name: string) => valuesOf(parameters, name);
-            await storeModel(run, { opened, card, chatTemplate, dtype: "F32", read });
+            const files = modelFiles({ card, chatTemplate });
+            await storeModel(modelFolderOf(run), { opened, files, dtype: "F32", read });
           },
         };
       },

@@ -8,6 +8,7 @@ import type { PreferenceDataset } from "../../core/text/example.ts";
 import { tokenizePairs } from "../../core/text/pairs.ts";
 import { Random } from "../../core/random.ts";
 import { runDoctor } from "../doctor.ts";
+import { withLocalData } from "../hub_data.ts";
 import { type Base, openBase } from "../machine.ts";
 import type { SessionOptions } from "../protocol.ts";
 import { loadRows } from "../run_data.ts";
@@ -47,7 +48,7 @@ async function readSizes(plan: Plan, options: SessionOptions): Promise<KnownSize
     model: config.model_name_or_path,
     revision: config.revision,
   }, options);
-  const rows = await loadRows(config);
+  const rows = await loadRows(await withLocalData(config, options));
   return { decoder: base.config, volume: volumeOf(rows.train, { base, config }) };
 }
 

@@ -6,8 +6,9 @@ import { InputError } from "../../../core/errors.ts";
 import type { InstructionDataset, InstructionExample } from "../../../core/text/example.ts";
 import { heldOutCorpus, sftCorpus } from "../../builtin/corpus.ts";
 import { createWorld } from "../../builtin/world.ts";
-import { readRows } from "../jsonl.ts";
-import { readObject, type Row } from "../reader.ts";
+import { parseColumns } from "../column_map.ts";
+import { withRows } from "../mapped_rows.ts";
+import { dataFiles } from "../places.ts";
 import { parseSpec } from "../spec.ts";
 import { alpaca } from "./alpaca.ts";
 import { messages } from "./messages.ts";
@@ -25,6 +26,16 @@ export const instructionReaders: Record<string, InstructionReader> = {
 export interface InstructionOptions {
   /** Which rows of a data set that has both; files have no such split. Default: train. */
   split?: "train" | "test";
+  /** Which columns to take for what, as the option `columns` says it; files without them ignore it. */
+  columns?: string;
+}
+
+/** What was read. */
+export interface InstructionReading {
+  files: string[];
+  rows: number;
+  /** Rows in which the assistant says nothing. */
+  silent: number;
 }
 
 /** Data sets that need no file, by the dataset option that names them. */
@@ -47,16 +58,25 @@ export const namedInstructions: Record<
  */
 export async function loadInstructions(
   spec: string,
-  { split = "train" }: InstructionOptions = {},
+  options: InstructionOptions = {},
 ): Promise<InstructionDataset> {
+  return (await readInstructions(spec, options)).dataset;
+}
+
+/** The same with what was read; `reading` is null for a data set that needs no file. */
+export async function readInstructions(
+  spec: string,
+  { split = "train", columns }: InstructionOptions = {},
+): Promise<{ dataset: InstructionDataset; reading: InstructionReading | null }> {
   const named = Object.hasOwn(namedInstructions, spec) ? namedInstructions[spec] : undefined;
-  const examples = named?.[split]() ?? await readFiles(spec);
+  const reading: InstructionReading = { files: [], rows: 0, silent: 0 };
+  const examples = named?.[split]() ?? await readFiles(spec, { columns, reading });
   if (examples.length === 0) {
     throw new InputError(
       `Cannot use the data set ${spec}: expected rows in which the assistant says something, got none`,
     );
   }
-  return instructionDataset(examples);
+  return { dataset: instructionDataset(examples), reading: named ? null : reading };
 }
 
 /** Examples with their fingerprint. */
@@ -70,7 +90,10 @@ export function instructionDataset(examples: InstructionExample[]): InstructionD
   return { examples, fingerprint: hash.digest("hex") };
 }
 
-async function readFiles(spec: string): Promise<InstructionExample[]> {
+async function readFiles(
+  spec: string,
+  { columns, reading }: { columns?: string; reading: InstructionReading },
+): Promise<InstructionExample[]> {
   const [part, ...others] = parseSpec(spec);
   if (part === undefined || part.dimension !== null || others.length > 0) {
     throw new InputError(
@@ -78,16 +101,19 @@ async function readFiles(spec: string): Promise<InstructionExample[]> {
         `dimension, got ${spec}`,
     );
   }
+  const map = columns === undefined ? undefined : parseColumns(columns);
   const examples: InstructionExample[] = [];
-  for (const file of part.files) {
-    let read: ((row: Row) => InstructionExample | null) | undefined;
-    for await (const { value, where } of readRows(file)) {
-      const row = { fields: readObject(value, where), where };
-      read ??= chooseReader(file, row.fields).read;
-      const example = read(row);
-      if (example) examples.push(example);
-    }
-    if (!read) throw new InputError(`Cannot read ${file}: expected at least one row, got none`);
+  for (const file of (await Promise.all(part.files.map(dataFiles))).flat()) {
+    reading.files.push(file);
+    await withRows(file, map, async ({ rows, first }) => {
+      const reader = chooseReader(file, first.fields);
+      for await (const row of rows) {
+        reading.rows++;
+        const example = reader.read(row);
+        if (example) examples.push(example);
+        else reading.silent++;
+      }
+    });
   }
   return examples;
 }
@@ -99,5 +125,8 @@ function chooseReader(file: string, fields: Record<string, unknown>): Instructio
   if (reader) return reader;
   const known = all.map(({ fields }) => fields).join("; or ");
   const names = Object.keys(fields).join(", ") || "none";
-  throw new InputError(`Cannot read ${file}: expected rows with ${known}, got ${names}`);
+  throw new InputError(
+    `Cannot read ${file}: expected rows with ${known}; or --columns that say what is what, ` +
+      `got ${names}`,
+  );
 }

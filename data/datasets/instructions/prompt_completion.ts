@@ -1,7 +1,7 @@
 // A prompt and its completion, each a text or a list of {role, content}, as TRL writes them: what
 // the assistant says in the prompt is read and not learned.
-import { malformed, readPrompt, readText } from "../reader.ts";
-import { type InstructionReader, readMessages, toExample } from "./reader.ts";
+import { malformed, readMessages, readPrompt, readText } from "../reader.ts";
+import { type InstructionReader, toExample } from "./reader.ts";
 
 /** Reader of prompts with completions; texts become one turn of the user and of the assistant. */
 export const promptCompletion: InstructionReader = {

@@ -1,8 +1,7 @@
 // What a reader of instruction data is: one file format, recognised by its fields. The table of
 // readers is in mod.ts.
-import { z } from "zod";
 import type { InstructionExample, Message } from "../../../core/text/example.ts";
-import { malformed, type Row } from "../reader.ts";
+import type { Row } from "../reader.ts";
 
 /** A file format. */
 export interface InstructionReader {
@@ -15,20 +14,6 @@ export interface InstructionReader {
    * and field for a malformed one.
    */
   read(row: Row): InstructionExample | null;
-}
-
-const Messages = z.array(
-  z.looseObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() }),
-).min(1);
-
-/** A field that holds the turns of a dialogue. */
-export function readMessages({ fields, where }: Row, field: string): Message[] {
-  const parsed = Messages.safeParse(fields[field]);
-  if (!parsed.success) {
-    const form = "a list of {role, content} with the roles system, user and assistant";
-    throw malformed(where, field, form, fields[field]);
-  }
-  return parsed.data.map(({ role, content }) => ({ role, content }));
 }
 
 /**

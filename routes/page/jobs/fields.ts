@@ -24,7 +24,7 @@ const groups: { title: string; advanced: boolean; names: string[] }[] = [
   {
     title: "Model and data",
     advanced: false,
-    names: ["model_name_or_path", "dataset", "eval_dataset", "dimensions"],
+    names: ["model_name_or_path", "dataset", "eval_dataset", "columns", "dimensions"],
   },
   {
     title: "Training",
@@ -42,9 +42,15 @@ const groups: { title: string; advanced: boolean; names: string[] }[] = [
     advanced: true,
     names: [
       "objective",
+      "loss_type",
       "beta",
+      "label_smoothing",
+      "simpo_gamma",
       "rpo_alpha",
       "aggregation",
+      "smooth_tche_mu",
+      "augmented_tche_rho",
+      "pbi_theta",
       "preferences_per_step",
       "dirichlet_alpha",
       "vertex_share",

@@ -33,6 +33,7 @@ export async function openDecoding(
       config: smollm2,
       weights: randomWeights(random.fork("weights")),
       fingerprint: "random",
+      name: "random",
       close: () => {},
     }
     : await openModel(model);

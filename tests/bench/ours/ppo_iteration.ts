@@ -11,7 +11,7 @@ import {
   initParameters,
   loadParameters,
 } from "../../../core/adapters/parameters.ts";
-import { aggregations } from "../../../core/aggregation.ts";
+import { aggregations } from "../../../core/aggregation/mod.ts";
 import { RunConfig } from "../../../core/config.ts";
 import { createCritic, initCritic, loadCritic } from "../../../core/critic.ts";
 import type { Engine } from "../../../core/engine/mod.ts";
@@ -78,7 +78,12 @@ const engine = await startEngine(config, {
 });
 const weights = randomWeights(random.fork("weights"));
 const decoder = await holdDecoder(engine, weights);
-const answering = await loadDecoder({ config: smollm2, weights, fingerprint: "random" }, {
+const answering = await loadDecoder({
+  name: "random",
+  config: smollm2,
+  weights,
+  fingerprint: "random",
+}, {
   format: formatOf(flags.format),
   threads: config.threads,
   cacheFolder: graphCache(Deno.env.get),
@@ -114,7 +119,7 @@ const parts: RlhfParts = {
       return sequences.map((_, s) => [...scores.subarray(s * objectives, (s + 1) * objectives)]);
     },
   },
-  aggregation: aggregations.ls,
+  aggregation: aggregations.ls(),
   dimensions: DIMENSIONS,
   prompts: Array.from({ length: batch }, () => ({
     messages: [],

@@ -7,7 +7,7 @@ import {
   initParameters,
   loadParameters,
 } from "../../../core/adapters/parameters.ts";
-import { aggregations } from "../../../core/aggregation.ts";
+import { aggregations } from "../../../core/aggregation/mod.ts";
 import { type BatchPass, batchPass } from "../../../core/batch_pass.ts";
 import { RunConfig } from "../../../core/config.ts";
 import { scoreSequences } from "../../../core/front/evaluate.ts";
@@ -62,7 +62,7 @@ export async function openStep(
     adapter,
     parameters,
     objective,
-    aggregation: aggregations.ls,
+    aggregation: aggregations.ls(),
     dimensions: DIMENSIONS,
     examples: pairs,
     referenceLogProbs: new Float32Array(sequences.length),

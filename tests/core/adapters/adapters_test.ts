@@ -246,6 +246,19 @@ eachEngine("increments worked by hand", async (engine) => {
   increment.dispose();
 });
 
+Deno.test("lora starts as PEFT's does: A by Kaiming's uniform rule, B zero", () => {
+  const width = 400;
+  const [A, B] = lora({ ...options, rank: 50 }).init({ in: width, out: 7 }, new Random(1));
+  assert.deepEqual([A?.shape, B?.shape], [[width, 50], [50, 7]]);
+  assert(B?.values.every((value) => value === 0));
+  const values = [...A?.values ?? []]; // uniform in ±1/√400: variance 0.05²/3, 20,000 draws
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + value * value, 0) / values.length;
+  assert(values.every((value) => Math.abs(value) <= 0.05));
+  assert(Math.max(...values) > 0.0499 && Math.min(...values) < -0.0499);
+  assertNear([mean, Math.sqrt(variance)], [0, 0.05 / Math.sqrt(3)], { tolerance: 1e-3 });
+});
+
 Deno.test("a fixed factor: no parameter s, and only U's λ rows start at zero", () => {
   const fixed = svdLora({ ...options, init: "gaussian", scalingFactor: 1e-3 });
   assert.deepEqual(fixed.parameterNames, ["V", "U", "sigma"]);

@@ -3,7 +3,7 @@
 //   deno run -A tests/core/footprint/measure_step.ts '{"width":576,…}' ROWS LENGTH [DTYPE] [STEPS]
 import { adapterOptions, adapters } from "../../../core/adapters/mod.ts";
 import { adaptedMaps, initParameters, loadParameters } from "../../../core/adapters/parameters.ts";
-import { aggregations } from "../../../core/aggregation.ts";
+import { aggregations } from "../../../core/aggregation/mod.ts";
 import { batchPass } from "../../../core/batch_pass.ts";
 import { RunConfig } from "../../../core/config.ts";
 import type { DecoderConfig } from "../../../core/models/config.ts";
@@ -73,7 +73,7 @@ const events = train(run, {
   adapter,
   parameters,
   objective: pairObjectives.dpo(run, ["a", "b"]),
-  aggregation: aggregations.ls,
+  aggregation: aggregations.ls(),
   dimensions: ["a", "b"],
   examples,
   referenceLogProbs: new Float32Array(rows),

@@ -2,7 +2,7 @@
 // beside the benchmark's own count of operations.
 import assert from "node:assert/strict";
 import { presets, RunConfig } from "../../../core/config.ts";
-import { familyOf } from "../../../core/models/families.ts";
+import { families, familyOf } from "../../../core/models/families.ts";
 import { adaptedMaps, initParameters } from "../../../core/adapters/parameters.ts";
 import { adapterOptions, adapters } from "../../../core/adapters/mod.ts";
 import {
@@ -57,6 +57,17 @@ function assertWithin(
   const off = Math.abs(found / wanted - 1);
   assert.ok(off <= share, `${what}: ${found} is ${(100 * off).toFixed(1)} % off ${wanted}`);
 }
+
+Deno.test("parameters are counted as the tensors of every family have them", () => {
+  for (const family of families) {
+    const sizes = { vocab_size: 64, hidden_size: 16, intermediate_size: 24, head_dim: 8 };
+    const counts = { num_hidden_layers: 3, num_attention_heads: 4, num_key_value_heads: 2 };
+    const config = family.fromConfigJson({ ...sizes, ...counts }, "config.json");
+    const shapes = [...family.weightShapes(config).values()];
+    const all = shapes.map((shape) => shape.reduce((product, size) => product * size, 1));
+    assert.equal(countParameters(config), all.reduce((sum, size) => sum + size, 0), family.name);
+  }
+});
 
 Deno.test("parameters are counted as the model's and the adapter's tensors have them", () => {
   for (const [name, config] of Object.entries(shapes)) {
@@ -213,3 +224,12 @@ function deviceHere({ half, single }: { half: number; single: number }) {
     host: { bytes: 2 ** 40, single, bandwidth: 20e9 },
   };
 }
+
+Deno.test("a loss without reference saves the reference's passes and nothing else", () => {
+  const of = (settings: Partial<RunConfig>) =>
+    runFootprint(shapeOf({ max_steps: 5, ...settings }, { testPairs: 100 }));
+  const [dpo, simpo] = [of({}), of({ loss_type: "simpo" })];
+  assert.ok(simpo.engine.held < dpo.engine.held && simpo.engine.float32 < dpo.engine.float32);
+  assert.deepEqual(of({ loss_type: "hinge" }), dpo);
+  assert.deepEqual([simpo.engineBytes, simpo.hostBytes], [dpo.engineBytes, dpo.hostBytes]);
+});

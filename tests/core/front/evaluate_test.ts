@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import { disposeParameters } from "../../../core/adapters/parameters.ts";
 import { implicitAccuracies, pairSequences, scoreSequences } from "../../../core/front/evaluate.ts";
+import { pairwiseLosses } from "../../../core/objectives/pairwise_losses.ts";
 import { createPolicy, type Policy } from "../../../core/policy.ts";
 import { latticeGrid } from "../../../core/preference.ts";
 import { Random } from "../../../core/random.ts";
@@ -13,6 +14,8 @@ import { assertNear, largestDifference } from "../../near.ts";
 import { formulaParameters, holdGolden, load } from "../models/golden_models.ts";
 
 type Label = 0 | 1 | null;
+
+const loss = pairwiseLosses.sigmoid;
 
 /** Random pairs over the 64 ids of the golden checkpoints. */
 function pairsOf(labels: Label[][], seed = 1): TokenizedPair[] {
@@ -134,7 +137,11 @@ eachEngine(
       rowLength: 32,
       maxTokens: 128,
     });
-    const outcomes = implicitAccuracies(pairs, [scores], { reference: scores, dimensions: 2 });
+    const outcomes = implicitAccuracies(pairs, [scores], {
+      loss,
+      reference: scores,
+      dimensions: 2,
+    });
     assert.deepEqual(outcomes.map(({ values }) => values), [[[0, 0, 0]], [[0, 0]]]);
     decoder.dispose();
   },
@@ -147,12 +154,33 @@ Deno.test("implicitAccuracies() worked by hand: labels, missing labels, grid poi
     Float32Array.of(0, -1, -2, -2, -3, -4), // margins +1, 0, +1
     Float32Array.of(-3, -1, -5, -2, -4, -3), // margins −2, −3, −1
   ];
-  const outcomes = implicitAccuracies(pairs, scores, { reference, dimensions: 2 });
+  const outcomes = implicitAccuracies(pairs, scores, { loss, reference, dimensions: 2 });
   assert.deepEqual(outcomes.map(({ values }) => values), [
     [[1, 0], [0, 1]], // pair 0 wants +, pair 1 wants −: a tie is wrong
     [[0, 1], [1, 0]], // pair 0 wants −, pair 2 wants +
   ]);
   assert.deepEqual(outcomes.map(({ prompts }) => prompts), [[0, 1], [0, 2]]);
+});
+
+Deno.test("implicitAccuracies() ranks by the reward that the loss trains", () => {
+  const pairs: TokenizedPair[] = [{
+    prompt: Int32Array.of(1),
+    responses: [Int32Array.of(1, 2), Int32Array.of(1, 2, 3, 4, 5, 6)],
+    better: [0],
+  }];
+  // log π −3 and −12, π_ref −7 and −24: ratios 4 < 12, 2 and 2 by token, and −1.5 > −2 by
+  // token without the reference
+  const accuracy = (name: keyof typeof pairwiseLosses, last = -12) =>
+    implicitAccuracies(pairs, [Float32Array.of(-3, last)], {
+      loss: pairwiseLosses[name],
+      reference: Float32Array.of(-7, -24),
+      dimensions: 1,
+    })[0]?.values;
+  assert.deepEqual(accuracy("sigmoid"), [[0]]);
+  assert.deepEqual(accuracy("hinge"), [[0]]);
+  assert.deepEqual(accuracy("ipo"), [[0]]); // a tie
+  assert.deepEqual(accuracy("ipo", -12.5), [[1]]);
+  assert.deepEqual(accuracy("simpo"), [[1]]);
 });
 
 Deno.test("implicitAccuracies() numbers equal prompts alike, so that they are resampled together", () => {
@@ -161,7 +189,7 @@ Deno.test("implicitAccuracies() numbers equal prompts alike, so that they are re
   assert(first);
   const repeated = [...pairs, { ...first, prompt: first.prompt.slice() }];
   const flat = new Float32Array(8);
-  const [outcome] = implicitAccuracies(repeated, [flat], { reference: flat, dimensions: 1 });
+  const [outcome] = implicitAccuracies(repeated, [flat], { loss, reference: flat, dimensions: 1 });
   assert.deepEqual(outcome?.prompts, [0, 1, 2, 0]);
 });
 
@@ -179,10 +207,12 @@ Deno.test("implicitAccuracies(): swapping the responses of a pair and its label 
       const [scores, reference] = [numbers.slice(0, 6), numbers.slice(6)];
       assert.deepEqual(
         implicitAccuracies(swapped, [Float32Array.from(turn(scores))], {
+          loss,
           reference: Float32Array.from(turn(reference)),
           dimensions: 2,
         }),
         implicitAccuracies(pairs, [Float32Array.from(scores)], {
+          loss,
           reference: Float32Array.from(reference),
           dimensions: 2,
         }),

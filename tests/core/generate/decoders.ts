@@ -10,7 +10,6 @@ import {
 import type { Engine } from "../../../core/engine/mod.ts";
 import type { DecodeAdapter, Decoder, WeightFormat } from "../../../core/generate/decoder.ts";
 import type { DecoderConfig } from "../../../core/models/config.ts";
-import { rmsNorm } from "../../../core/models/decoder.ts";
 import type { HeldDecoder } from "../../../core/models/held.ts";
 import type { Policy } from "../../../core/policy.ts";
 import { Random } from "../../../core/random.ts";
@@ -18,11 +17,12 @@ import { packSequences } from "../../../core/text/pack.ts";
 import { BuiltinModel } from "../../../data/builtin/mod.ts";
 import { type OpenedModel, openModel } from "../../../data/models.ts";
 import { loadDecoder } from "../../../workers/decoders.ts";
+import { logitsOf } from "../models/golden_models.ts";
 
 /** A model on disk: a folder of tests/golden ("llama_tied"), `builtin`, or a path. */
 export function modelPath(name: string): string {
   if (name === BuiltinModel.name) return BuiltinModel.folder;
-  return name.startsWith("llama_")
+  return /^(llama|family)_/.test(name)
     ? new URL(`../../golden/${name}`, import.meta.url).pathname
     : name;
 }
@@ -86,7 +86,7 @@ export async function engineLogits(
   const hidden = policy.hidden(pack, [preference]);
   const logits = tf.tidy(() => {
     const rows = tf.slice(hidden, [0, 0], [ids.length, held.config.width]) as tf.Tensor2D;
-    return engine.project(rmsNorm(rows, held.norm, held.config.normEpsilon), held.head);
+    return logitsOf(engine, held, rows);
   });
   const values = await logits.data() as Float32Array;
   [hidden, logits].forEach((tensor) => tensor.dispose());

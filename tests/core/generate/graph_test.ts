@@ -7,6 +7,7 @@ import { GraphBuilder } from "../../../core/generate/onnx.ts";
 import { blockProduct, headProduct } from "../../../core/generate/products.ts";
 import { weightFile } from "../../../core/generate/weight_file.ts";
 import type { DecoderConfig } from "../../../core/models/config.ts";
+import type { Traits } from "../../../core/models/traits.ts";
 
 const { onnx } = onnxProto as unknown as { onnx: typeof types };
 
@@ -26,6 +27,20 @@ const config: DecoderConfig = {
   ropeScaling: null,
   bosTokenId: null,
   eosTokenIds: [],
+};
+
+/** Everything that other families have and Llama lacks. */
+const traits: Partial<Traits> = {
+  qkvBias: true,
+  qkNorm: "head",
+  norms: "sandwich",
+  normOffset: 1,
+  activation: "gelu_tanh",
+  scoreCap: 50,
+  logitCap: 30,
+  embeddingScale: 8,
+  queryScalar: 20,
+  local: { window: 5, layers: [0], ropeTheta: 100 },
 };
 
 function graphOf(config: DecoderConfig, format: WeightFormat): types.IGraphProto {
@@ -60,9 +75,11 @@ for (const format of ["float32", "int8", "int4"] as const) {
   });
 
   Deno.test(`decoderGraph() takes its constants from where the weight file has them, ${format}`, () => {
-    for (const tiedHead of [true, false]) {
-      const weights = weightFile({ ...config, tiedHead }, format);
-      const graph = graphOf({ ...config, tiedHead }, format);
+    const tied = [{ tiedHead: true }, { tiedHead: false }];
+    for (const changes of [...tied, { traits }]) {
+      const { tiedHead } = { ...config, ...changes };
+      const weights = weightFile({ ...config, ...changes }, format);
+      const graph = graphOf({ ...config, ...changes }, format);
       const external = graph.initializer?.filter(({ dataLocation }) => dataLocation === 1) ?? [];
       const places = new Map(
         external.map(({ name, externalData }) => [
@@ -81,6 +98,17 @@ for (const format of ["float32", "int8", "int4"] as const) {
     }
   });
 }
+
+Deno.test("decoderGraph() has a mask for each kind of layer", () => {
+  const mask = ["B", 1, 1, "T", "L"];
+  for (const [layers, names] of [[[0], ["mask", "mask_1"]], [[0, 1], ["mask"]]] as const) {
+    const local = { window: 5, layers: [...layers], ropeTheta: null };
+    const { input } = graphOf({ ...config, traits: { local } }, "float32");
+    const masks = (input ?? []).filter(({ name }) => name?.startsWith("mask"));
+    assert.deepEqual(masks.map(({ name }) => name), names);
+    masks.forEach((found) => assert.deepEqual(dimsOf(found), mask));
+  }
+});
 
 Deno.test("weightFile() places tensors at whole pages, one after the other", () => {
   for (const format of ["float32", "int8", "int4"] as const) {

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../../../core/engine/mod.ts";
-import { block, mapShape, rmsNorm } from "../../../core/models/decoder.ts";
+import { block, capped, mapShape, namedVectors, rmsNorm } from "../../../core/models/decoder.ts";
 import type { HeldDecoder } from "../../../core/models/held.ts";
-import { attentionContext } from "../../../core/models/attention.ts";
+import { attentionContext, contextOfLayer } from "../../../core/models/attention.ts";
 import { createPolicy } from "../../../core/policy.ts";
 import { packSequences, type Sequence } from "../../../core/text/pack.ts";
 import { eachEngine } from "../../engines.ts";
 import golden from "../../golden/llama_logits.json" with { type: "json" };
 import smollm2 from "../../golden/smollm2_logits.json" with { type: "json" };
 import { assertNear, largestDifference } from "../../near.ts";
-import { holdGolden, holdModel, logSoftmax } from "./golden_models.ts";
+import { holdGolden, holdModel, logitsOf, logSoftmax } from "./golden_models.ts";
 
 const smollm2File = Deno.env.get("PANACEA_SMOLLM2_GGUF");
 
@@ -38,9 +38,7 @@ async function scored(engine: Engine, decoder: HeldDecoder, ids: number[]) {
   const [pack] = packSequences([sequenceOf(ids)], { rowLength: ids.length, maxTokens: ids.length });
   assert(pack);
   const hidden = policy.hidden(pack, []);
-  const logits = tf.tidy(() =>
-    engine.project(rmsNorm(hidden, decoder.norm, decoder.config.normEpsilon), decoder.head)
-  );
+  const logits = logitsOf(engine, decoder, hidden);
   const rows = await logits.array() as number[][];
   [hidden, logits].forEach((tensor) => tensor.dispose());
   return { logits: rows, nextLogProbs: await policy.logProbs(pack, []) };
@@ -127,8 +125,9 @@ eachEngine("block() with maps that answer zero passes its input on", async (engi
       tf.zeros([2, 3], "int32"),
     ) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
     const norm = tf.ones([config.width]);
-    return block(x, { input_layernorm: norm, post_attention_layernorm: norm }, {
+    return block(x, {
       config,
+      vectors: namedVectors(config, [norm, norm]),
       project: (name, rows) => tf.zeros([rows.shape[0], mapShape(name, config).out]),
       attention: { cos, sin, mask },
     });
@@ -171,8 +170,57 @@ eachEngine(
   },
 );
 
+eachEngine("attentionContext() of layers with a window ends it by position", async (engine) => {
+  const config = {
+    ...{ headDim: 4, layers: 2, ropeTheta: 10000, ropeScaling: null },
+    traits: { local: { window: 2, layers: [1], ropeTheta: 100 } },
+  };
+  const prepare = engine.compile(attentionContext(engine, config));
+  // a prompt of two tokens with responses of two and one, and a sequence of three
+  const rows = [
+    [0, 1, 2, 3, 2, 0, 1, 2], // positions
+    [1, 1, 1, 1, 1, 3, 3, 3], // segments
+    [0, 0, 1, 1, 2, 0, 0, 1], // branches
+  ];
+  const inputs = rows.map((row) => tf.tensor2d([row], [1, 8], "int32"));
+  const outputs = prepare(...inputs);
+  assert.equal(outputs.length, 6);
+  const allowed = async (layer: number) => {
+    const [, , mask] = contextOfLayer(config, outputs, layer);
+    const [[table]] = await mask?.array() as number[][][][] as [[number[][]]];
+    return table.map((row) => row.map((value) => value === 0 ? 1 : 0).join(""));
+  };
+  assert.deepEqual((await allowed(0)).slice(3, 5), ["11110000", "11001000"]);
+  assert.deepEqual(await allowed(1), [
+    "10000000",
+    "11000000",
+    "01100000",
+    "00110000",
+    "01001000", // its prompt's last token, though others stand between
+    "00000100",
+    "00000110",
+    "00000011",
+  ]);
+  // frequencies 1 and theta^-½: at position 1 the second angle is 0.01 and 0.1
+  for (const [layer, angle] of [[0, 0.01], [1, 0.1]] as const) {
+    const [, sin] = contextOfLayer(config, outputs, layer);
+    const values = await sin?.data();
+    assertNear([values?.[5] ?? NaN], [Math.sin(angle)], { tolerance: 1e-6 });
+  }
+  [...inputs, ...outputs].forEach((tensor) => tensor.dispose());
+});
+
+eachEngine("capped() bounds by a scaled tanh, or does nothing", async (engine) => {
+  void engine;
+  const x = tf.tensor1d([-100, 0, 1, 100]);
+  const y = tf.tidy(() => capped(x, 2));
+  assertNear(await y.data(), [-2, 0, 0.9242343, 2]); // 2·tanh(½)
+  assert.equal(capped(x, null), x);
+  [x, y].forEach((tensor) => tensor.dispose());
+});
+
 eachEngine("attentionContext() compiles for rows of more than a thousand tokens", (engine) => {
-  const config = { headDim: 4, ropeTheta: 10000, ropeScaling: null };
+  const config = { headDim: 4, layers: 1, ropeTheta: 10000, ropeScaling: null };
   const prepare = engine.compile(attentionContext(engine, config));
   const T = 1200; // a T × T constant would be too large for a graph
   const positions = tf.tensor2d(Int32Array.from({ length: T }, (_, t) => t), [1, T], "int32");

@@ -69,10 +69,11 @@ Deno.test("openGguf() reads a header longer than its first read", async () => {
 
 Deno.test("openGguf() names the tensor types it reads when it meets another", async () => {
   const bytes = smallGguf("");
-  bytes[typeField] = 10; // Q2_K
+  bytes[typeField] = 34; // TQ1_0
   await assert.rejects(
-    openGguf(memorySource("q2.gguf", bytes)),
-    (error) => error instanceof InputError && /q2\.gguf.*Q4_1.*type 10/.test(error.message),
+    openGguf(memorySource("tq1.gguf", bytes)),
+    (error) =>
+      error instanceof InputError && /tq1\.gguf.*Q4_1.*IQ4_NL.*type 34/.test(error.message),
   );
 });
 

@@ -8,12 +8,23 @@ import {
   type StoredParameters,
 } from "../../../core/adapters/parameters.ts";
 import type { Adapter } from "../../../core/adapters/adapter.ts";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../../../core/engine/mod.ts";
 import type { DecoderConfig } from "../../../core/models/config.ts";
+import { capped, normalise } from "../../../core/models/decoder.ts";
 import { type HeldDecoder, holdDecoder } from "../../../core/models/held.ts";
+import { traitsOf } from "../../../core/models/traits.ts";
 import { Random } from "../../../core/random.ts";
 import type { Sequence } from "../../../core/text/pack.ts";
 import { openModel } from "../../../data/models.ts";
+
+/** Logits (N, V) of hidden states after the last block (N, D). Caller disposes. */
+export function logitsOf(engine: Engine, decoder: HeldDecoder, hidden: tf.Tensor2D): tf.Tensor2D {
+  const { config, norm, head } = decoder;
+  return tf.tidy(() =>
+    capped(engine.project(normalise(hidden, norm, config), head), traitsOf(config).logitCap)
+  );
+}
 
 /** A checkpoint of tests/golden ("llama_tied", "llama_gguf/f16.gguf"). Caller disposes. */
 export async function holdGolden(engine: Engine, name: string): Promise<HeldDecoder> {

@@ -9,7 +9,7 @@ import {
   type StoredParameters,
 } from "../../../core/adapters/parameters.ts";
 import { svdLora } from "../../../core/adapters/svd_lora.ts";
-import { aggregations } from "../../../core/aggregation.ts";
+import { aggregations } from "../../../core/aggregation/mod.ts";
 import type { Engine } from "../../../core/engine/mod.ts";
 import type { HeldDecoder } from "../../../core/models/held.ts";
 import { createPolicy, type Policy } from "../../../core/policy.ts";
@@ -134,7 +134,7 @@ for (const kind of ["ls", "tche"] as const) {
             const { value, grad } = tf.valueAndGrad((x) => {
               const table = objective.losses(x as tf.Tensor1D, reference, batch);
               losses = Array.from(table.dataSync());
-              return tf.mean(aggregations[kind].loss(table, tf.tensor2d(golden.preferences)));
+              return tf.mean(aggregations[kind]().loss(table, tf.tensor2d(golden.preferences)));
             })(tf.tensor1d(values));
             total = value.dataSync()[0] ?? NaN;
             return grad.dataSync();

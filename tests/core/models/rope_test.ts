@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { llama } from "../../../core/models/llama.ts";
+import { llama } from "../../../core/models/families/llama.ts";
 import { ropeFrequencies, ropeTables } from "../../../core/models/rope.ts";
 import golden from "../../golden/rope.json" with { type: "json" };
 

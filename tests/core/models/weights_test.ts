@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { memorySource } from "../../../core/bytes.ts";
 import { CorruptFileError, InputError } from "../../../core/errors.ts";
-import { llama } from "../../../core/models/llama.ts";
+import { llama } from "../../../core/models/families/llama.ts";
 import { encodeSafetensors, type TensorData } from "../../../core/models/safetensors.ts";
-import { openShards, unpermuteRows } from "../../../core/models/weights.ts";
+import { openShards, permuteRows, unpermuteRows } from "../../../core/models/weights.ts";
 
 const config = llama.fromConfigJson({
   vocab_size: 3,
@@ -37,6 +37,7 @@ Deno.test("unpermuteRows() takes rows 2j and 2j+1 of a head apart", () => {
   // two heads of 4 rows of one value; stored order of a head is j0, j0+half, j1, j1+half
   const stored = Float32Array.of(0, 2, 1, 3, 10, 12, 11, 13);
   assert.deepEqual([...unpermuteRows(stored, 2, 4)], [0, 1, 2, 3, 10, 11, 12, 13]);
+  assert.deepEqual([...permuteRows(unpermuteRows(stored, 2, 4), 2, 4)], [...stored]);
 });
 
 Deno.test("openShards() serves the model's weights and no others", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { aggregations } from "../../../core/aggregation.ts";
+import { aggregations } from "../../../core/aggregation/mod.ts";
 import { idealPoint, parseIdealPoint, widenRange } from "../../../core/rlhf/ideal_point.ts";
 import { assertNear } from "../../near.ts";
 
@@ -23,7 +23,7 @@ Deno.test("idealPoint() bounds every reward it has seen, so that Tchebycheff tak
     const range = widenRange(widenRange(null, earlier), now);
     const point = idealPoint(range, { dimensions });
     for (const row of [...earlier, ...now]) {
-      assert(aggregations.tche.reward(row, [0.5, 0.5], { idealPoint: point }) <= 0);
+      assert(aggregations.tche().reward(row, [0.5, 0.5], { idealPoint: point }) <= 0);
     }
   }));
 });

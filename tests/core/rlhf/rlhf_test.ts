@@ -7,7 +7,7 @@ import {
   loadParameters,
   readParameters,
 } from "../../../core/adapters/parameters.ts";
-import { aggregations } from "../../../core/aggregation.ts";
+import { aggregationOf, aggregations } from "../../../core/aggregation/mod.ts";
 import { RunConfig } from "../../../core/config.ts";
 import { createCritic, initCritic, loadCritic } from "../../../core/critic.ts";
 import type { Engine } from "../../../core/engine/mod.ts";
@@ -144,7 +144,7 @@ async function withRun(
           endTokenIds: new Set([END]),
         },
         rewards: shareBelow(),
-        aggregation: aggregations[config.aggregation],
+        aggregation: aggregationOf(config),
         dimensions,
         prompts: promptsOf(12),
         ptx: [],
@@ -210,12 +210,32 @@ for (const aggregation of ["ls", "tche"] as const) {
         const first = loaded[0]?.parameters.get("model.layers.0.self_attn.q_proj.sigma");
         const last = loaded.at(-1)?.parameters.get("model.layers.0.self_attn.q_proj.sigma");
         assert.notDeepEqual(last?.values, first?.values);
-        assert.equal("ideal_point/low" in (figures[0]?.metrics ?? {}), aggregation === "tche");
       });
     },
     { engines: ["tensorflow"] },
   );
 }
+
+eachEngine(
+  "rlhf() runs under every aggregation, with an ideal point where it needs one",
+  async (engine) => {
+    const seen = new Set<string>();
+    for (const aggregation of Object.keys(aggregations) as RunConfig["aggregation"][]) {
+      const config = configOf({ aggregation, max_steps: 2, rollout_batch_size: 8 });
+      await withRun(engine, { config }, async ({ outcome, finish }) => {
+        await finish();
+        const { figures, checkpoints } = outcome;
+        assert.equal(checkpoints.at(-1)?.step, 2);
+        const [first] = figures;
+        const { needs } = aggregationOf(config);
+        assert.equal("ideal_point/low" in (first?.metrics ?? {}), needs.idealPoint);
+        const reward = first?.metrics?.reward ?? NaN;
+        assert(Number.isFinite(reward) && !seen.has(`${reward}`), `${aggregation}: ${reward}`);
+        seen.add(`${reward}`); // of the same answers: the first ones
+      });
+    }
+  },
+);
 
 eachEngine("rlhf() tells of every dimension what the metric rows hold", async (engine) => {
   const ptx = [{ prompt: Int32Array.of(1, 4), response: Int32Array.of(9, 30, END) }];

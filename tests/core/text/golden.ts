@@ -1,7 +1,11 @@
 // The golden files of the text tests, typed, and tokenizers made of them.
 import type { Message } from "../../../core/text/example.ts";
 import type { AddedToken, TokenizerJson } from "../../../core/text/tokenizer_parts.ts";
-import { type ChatTokenizer, createTokenizer } from "../../../core/text/tokenizer.ts";
+import {
+  type ChatTokenizer,
+  createTokenizer,
+  type TextFiles,
+} from "../../../core/text/tokenizer.ts";
 
 interface Dialogue {
   messages: Message[];
@@ -42,15 +46,16 @@ export const golden: Golden = read("small_tokenizers.json");
 /** Ids of SmolLM2-135M-Instruct by transformers (smollm2_ids.py). */
 export const goldenSmolLm2: GoldenSmolLm2 = read("smollm2_ids.json");
 
-/** A small tokenizer of the golden file with a chat template and more special tokens. */
-export function smallTokenizer(options: {
+interface SmallOptions {
   template?: string;
   base?: "sentencepiece" | "byte_level";
   specials?: string[];
   config?: Record<string, unknown>;
-  eosTokenIds?: number[];
-  vocabSize?: number;
-}): ChatTokenizer {
+  changes?: Partial<TokenizerJson>;
+}
+
+/** The text files of a small model: a tokenizer of the golden file, a chat template, special tokens. */
+export function smallTextFiles(options: SmallOptions): TextFiles {
   const base = golden.bases[options.base ?? "byte_level"];
   if (!base) throw new TypeError("Cannot find the golden tokenizer");
   const size = Object.keys(base.model.vocab).length;
@@ -60,9 +65,9 @@ export function smallTokenizer(options: {
     special: true,
     normalized: false,
   }));
-  return createTokenizer({
+  return {
     kind: "huggingface",
-    tokenizer: { ...base, added_tokens: [...base.added_tokens, ...added] },
+    tokenizer: { ...base, added_tokens: [...base.added_tokens, ...added], ...options.changes },
     tokenizerConfig: {
       tokenizer_class: options.base === "sentencepiece" ? "LlamaTokenizer" : "GPT2Tokenizer",
       bos_token: "<s>",
@@ -70,7 +75,17 @@ export function smallTokenizer(options: {
       chat_template: options.template,
       ...options.config,
     },
-  }, { vocabSize: options.vocabSize ?? 1000, eosTokenIds: options.eosTokenIds ?? [2] });
+  };
+}
+
+/** The tokenizer of such files. */
+export function smallTokenizer(
+  options: SmallOptions & { eosTokenIds?: number[]; vocabSize?: number },
+): ChatTokenizer {
+  return createTokenizer(smallTextFiles(options), {
+    vocabSize: options.vocabSize ?? 1000,
+    eosTokenIds: options.eosTokenIds ?? [2],
+  });
 }
 
 /** A template of the golden file. */

@@ -7,8 +7,10 @@ import {
   exactFront,
   exactRlhf,
   expectedRewards,
+  knowsExactDpo,
   pairPopulation,
 } from "../../../data/builtin/exact.ts";
+import { tabularAggregations } from "../../../data/builtin/scalarisation.ts";
 import { solveTabularDpo } from "../../../data/builtin/tabular_dpo.ts";
 import { createWorld, type WorldPrompt } from "../../../data/builtin/world.ts";
 import golden from "../../golden/builtin_exact.json" with { type: "json" };
@@ -135,13 +137,25 @@ Deno.test("the exact optima agree with scipy's on a small table", () => {
   }
 });
 
+/** Every aggregation that is solved, of the weighted losses, under the defaults of a run. */
+const aggregated: Record<string, (weighted: number[]) => number> = {
+  ls: total,
+  tche: (weighted) => Math.max(...weighted),
+  smooth_tche: (weighted) => 0.1 * Math.log(total(weighted.map((loss) => Math.exp(loss / 0.1)))),
+  augmented_tche: (weighted) => Math.max(...weighted) + 0.05 * total(weighted),
+};
+
+function total(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
 Deno.test("solveTabularDpo(): no nearby table has a smaller aggregated loss", () => {
   const unit = fc.double({ min: 0, max: 1, noNaN: true });
   fc.assert(
     fc.property(
       fc.array(fc.tuple(unit, unit), { minLength: 2, maxLength: 5 }),
       unit,
-      fc.constantFrom("ls", "tche"),
+      fc.constantFrom(...Object.keys(tabularAggregations)),
       fc.array(fc.double({ min: -0.1, max: 0.1, noNaN: true }), { minLength: 5, maxLength: 5 }),
       (rewards, weight, aggregation, nudge) => {
         const population = pairPopulation(prompts([rewards]), { labelScale: 4 });
@@ -149,9 +163,7 @@ Deno.test("solveTabularDpo(): no nearby table has a smaller aggregated loss", ()
         const { values, losses } = solveTabularDpo(population, { preference, aggregation });
         const aggregate = (all: number[]) => {
           const weighted = all.map((loss, i) => loss * (preference[i] ?? 0));
-          return aggregation === "ls"
-            ? weighted.reduce((sum, loss) => sum + loss, 0)
-            : Math.max(...weighted);
+          return aggregated[aggregation]?.(weighted) ?? NaN;
         };
         const nearby = [0, 1].map((i) =>
           population.pairs.reduce((sum, { first, second, probabilities }) => {
@@ -177,7 +189,7 @@ Deno.test("solveTabularDpo() refuses labels that are certain and unknown aggrega
   );
   assert.throws(
     () => solveTabularDpo(population, { preference: [0.5, 0.5], aggregation: "max" }),
-    /expected an aggregation among ls, tche, got max/,
+    /expected an aggregation among ls, tche, smooth_tche, augmented_tche, got max/,
   );
 });
 
@@ -218,11 +230,37 @@ Deno.test("exactFront(): Tche of the world is certified and its ends are those o
   });
 });
 
+Deno.test("exactFront() under other aggregations: certified for DPO, in closed form for RLHF", () => {
+  const { test } = createWorld();
+  const reference = test.map(({ answers }) => answers.map(() => 0));
+  const options = { grid: latticeGrid(2, 5), reference, beta: 0.1 };
+  for (const aggregation of Object.keys(tabularAggregations)) {
+    assert.ok(knowsExactDpo(aggregation));
+    for (const { certificate } of exactFront(test, { ...options, objective: "dpo", aggregation })) {
+      assert.ok(certificate.gap < 1e-6 && certificate.gradientNorm < 1e-7, aggregation);
+    }
+  }
+  assert.ok(!knowsExactDpo("pbi"), "not convex");
+  // λ = (½, ½), z = (1, 1), θ = 0: gaps (1, 0) and (0, 1) are as far along the ray (1, 1)/√2
+  const settings = { smooth_tche_mu: 0.1, augmented_tche_rho: 0.05, pbi_theta: 0 };
+  const [even] = exactFront(prompts([[[0, 1], [1, 0]]]), {
+    ...{ objective: "rlhf", aggregation: "pbi", aggregationSettings: settings },
+    ...{ grid: [[0.5, 0.5]], reference: [[0, 0]], beta: 0.1 },
+  });
+  near(even?.values ?? [], [0.5, 0.5], 1e-12);
+  const soft = exactFront(test, {
+    ...{ ...options, objective: "dpo", aggregation: "smooth_tche" },
+    aggregationSettings: { ...settings, smooth_tche_mu: 1e-6 },
+  });
+  const hard = exactFront(test, { ...options, objective: "dpo", aggregation: "tche" });
+  soft.forEach(({ values }, i) => near(values, hard[i]?.values ?? [], 1e-4));
+});
+
 Deno.test("exactFront() names objectives and aggregations it does not know", () => {
   const options = { grid: [[1, 0]], reference: [], beta: 0.1 };
   assert.throws(() => exactFront([], { ...options, objective: "ppo" }), /dpo, rlhf, got ppo/);
   assert.throws(
     () => exactFront([], { ...options, objective: "rlhf", aggregation: "max" }),
-    /ls, tche, got max/,
+    /ls, tche, smooth_tche, augmented_tche, pbi, got max/,
   );
 });

@@ -159,7 +159,11 @@ Deno.test("loadDataset() names file, line and field of a malformed row", async (
     ["", [{ ...pair({ a: 0 }), prompt: [] }], /:1: expected a text or a list .* prompt, got \[\]/],
     ["", [{ ...pair({ a: 0 }), prompt: [{ role: "bot", content: "" }] }], /field prompt/],
     ["", [{ ...pair({ a: 0 }), response_1: null }], /in the field response_1, got null/],
-    ["", [{ text: "x" }], /expected rows with chosen, rejected; or .*, got text$/],
+    [
+      "",
+      [{ text: "x" }],
+      /expected rows with chosen, rejected as dialogues .*; or --columns .*, got text$/,
+    ],
     ["", [good], /expected the name of its dimension \(as in helpful=/],
     ["x=", [], /expected at least one row, got none/],
     ["", [pair({})], /expected pairs .* with a label in some dimension, got none/],

@@ -40,6 +40,19 @@ Deno.test("writeFolderAtomic() writes files that readFolderVerified() returns", 
   assert.equal(text(files["b.txt"]), "b");
 });
 
+Deno.test("writeFolderAtomic() writes files in folders, and every byte of them is checked", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "data");
+  await writeFolderAtomic(path, { "a.txt": "a", "inner/a.txt": "b", "inner/deep/a.txt": "c" });
+  const files = await readFolderVerified(path);
+  assert.deepEqual(Object.values(files).map(text), ["a", "b", "c"]);
+  await Deno.writeTextFile(join(path, "inner", "deep", "a.txt"), "d");
+  await assert.rejects(readFolderVerified(path), {
+    name: "CorruptFileError",
+    message: /inner\/deep\/a\.txt/,
+  });
+});
+
 Deno.test("writeFolderAtomic() replaces a folder whole", async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, "data");
@@ -52,7 +65,19 @@ Deno.test("writeFolderAtomic() replaces a folder whole", async () => {
 
 Deno.test("writeFolderAtomic() refuses names that lead elsewhere and writes nothing", async () => {
   await using folder = await temporaryFolder();
-  for (const name of ["../a", "a/b", "/a", ".hidden", "", "manifest.json"]) {
+  const names = [
+    "../a",
+    "a/../b",
+    "a/./b",
+    "a//b",
+    "a/.b",
+    "a/",
+    "/a",
+    ".hidden",
+    "",
+    "manifest.json",
+  ];
+  for (const name of names) {
     await assert.rejects(writeFolderAtomic(join(folder.path, "data"), { [name]: "" }), TypeError);
   }
   assert.deepEqual(await namesIn(folder.path), []);
@@ -110,6 +135,15 @@ Deno.test("cleanTemporary() removes leftovers and keeps everything else", async 
   await Deno.mkdir(join(folder.path, ".old-data~3"));
   await cleanTemporary(folder.path);
   assert.deepEqual(await namesIn(folder.path), [".hidden", "data"]);
+});
+
+Deno.test("cleanTemporary() of one entry leaves what others are writing", async () => {
+  await using folder = await temporaryFolder();
+  for (const name of [".tmp-data~1", ".tmp-data2~2", ".tmp-other~3", ".old-data~4"]) {
+    await Deno.mkdir(join(folder.path, name));
+  }
+  await cleanTemporary(folder.path, { of: "data" });
+  assert.deepEqual(await namesIn(folder.path), [".tmp-data2~2", ".tmp-other~3", "data"]);
 });
 
 Deno.test("cleanTemporary() puts a folder back whose replacement was cut off", async () => {

@@ -12,6 +12,10 @@ Deno.test("hideFolders() leaves the last part of absolute paths", () => {
       "Cannot read a.jsonl: expected a file, got none",
     "| dataset | /data/a.jsonl |": "| dataset | a.jsonl |",
     "(/a/b/c)": "(c)",
+    [`a=/hf/hub/datasets--me--my-data/snapshots/${"0a".repeat(20)}/x:test+/data/b.jsonl`]:
+      "a=me/my-data/x:test+b.jsonl",
+    [`/hf/hub/models--me--m/snapshots/${"0a".repeat(20)}`]: "me/m",
+    [`/hf/hub/models--me--m/snapshots/${"0a".repeat(5)}`]: "0a0a0a0a0a",
     "/data/größe/ü.jsonl": "ü.jsonl",
   };
   for (const [text, expected] of Object.entries(cases)) assert.equal(hideFolders(text), expected);

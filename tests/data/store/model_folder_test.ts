@@ -31,7 +31,9 @@ async function inFolder(run: (folder: string) => Promise<void>) {
 
 Deno.test("writeModelFolder() writes every weight once, exactly or rounded, and a manifest", async () => {
   await inFolder(async (folder) => {
-    for (const [dtype, last] of [["F32", 1 + 2 ** -9], ["BF16", 1]] as const) {
+    for (
+      const [dtype, last] of [["F32", 1 + 2 ** -9], ["BF16", 1], ["F16", 1 + 2 ** -9]] as const
+    ) {
       const path = join(folder, "model");
       await writeModelFolder(path, model(dtype)); // the second replaces the first
       const files = await readFolderVerified(path);
@@ -53,6 +55,31 @@ Deno.test("writeModelFolder() writes every weight once, exactly or rounded, and 
   });
 });
 
+Deno.test("writeModelFolder() puts more than shardBytes into several files and an index", async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, "model");
+    // b takes 24 bytes, a 16: together 40. A weight larger than a file has one of its own.
+    for (const [shardBytes, files] of [[40, 1], [39, 2], [1, 2]] as const) {
+      await writeModelFolder(path, model("F32"), { shardBytes });
+      const names = Object.keys(await readFolderVerified(path));
+      assert.equal(names.filter((name) => name.endsWith(".safetensors")).length, files);
+      assert.equal(names.includes("model.safetensors.index.json"), files > 1);
+    }
+    const index = await Deno.readTextFile(join(path, "model.safetensors.index.json"));
+    assert.deepEqual(JSON.parse(index), {
+      metadata: { total_size: 40 },
+      weight_map: {
+        "b.weight": "model-00001-of-00002.safetensors",
+        "a.weight": "model-00002-of-00002.safetensors",
+      },
+    });
+    const source = fileSource(join(path, "model-00002-of-00002.safetensors"));
+    const file = await openSafetensors(source);
+    assert.deepEqual(toFloat32(await file.read("a.weight")), values["a.weight"]);
+    source.close();
+  });
+});
+
 Deno.test("writeModelFolder() leaves the old folder where a weight is not finite", async () => {
   // The last is finite in float32 and rounds up to infinity in bfloat16; the one before it is a NaN
   // that rounding would turn into a number.
@@ -61,6 +88,7 @@ Deno.test("writeModelFolder() leaves the old folder where a weight is not finite
     ["F32", Float32Array.of(1, Infinity, 1, 1)],
     ["BF16", hidden],
     ["BF16", Float32Array.of(3.4e38, 1, 1, 1)],
+    ["F16", Float32Array.of(1, 65520, 1, 1)],
   ];
   await inFolder(async (folder) => {
     const path = join(folder, "model");
@@ -69,7 +97,8 @@ Deno.test("writeModelFolder() leaves the old folder where a weight is not finite
     for (const [dtype, bad] of cases) {
       await assert.rejects(writeModelFolder(path, model(dtype, { "a.weight": bad })), {
         name: "DivergedError",
-        message: /expected finite values, got NaN or infinity in a\.weight at element [01]$/,
+        message:
+          /expected finite values as b?float\d+, got NaN or infinity in a\.weight at element [01]$/,
       });
       assert.deepEqual(await readFolderVerified(path), before);
     }

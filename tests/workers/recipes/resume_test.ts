@@ -32,6 +32,12 @@ const cases: Record<Objective, Record<string, Partial<RunConfig>>> = {
       adapter: "plain_svd_lora",
       orthogonality: 0.01,
     },
+    "SimPO, smooth Tchebycheff, LoRA": {
+      loss_type: "simpo",
+      beta: 2,
+      aggregation: "smooth_tche",
+      adapter: "lora",
+    },
   },
   sft: {
     adapter: { tuning: "adapter", eval_limit: 24 },

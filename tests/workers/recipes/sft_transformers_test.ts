@@ -7,11 +7,11 @@ import { loadInstructions } from "../../../data/datasets/instructions/mod.ts";
 import { runTraining } from "../../../workers/training.ts";
 import { whyMissing } from "../../engines.ts";
 import { assertNear } from "../../near.ts";
+import { runPython, whyNoModules } from "../../python.ts";
 
-const python = Deno.env.get("PANACEA_PEERS");
-const missing = await hasTransformers()
-  ? whyMissing("tensorflow")
-  : "PANACEA_PEERS names no Python with torch and transformers";
+const missing = await whyNoModules("torch", "transformers") ?? whyMissing("tensorflow");
+/** −log p and tokens of every answer, by transformers. */
+const losses = new URL("./transformers_losses.py", import.meta.url);
 
 for (const tuning of ["full", "adapter"] as const) {
   Deno.test({
@@ -42,7 +42,7 @@ for (const tuning of ["full", "adapter"] as const) {
         const rows = examples.slice(0, 24).map(({ prompt, completion }) =>
           [prompt, completion].map(([message]) => message?.content)
         );
-        const found = await losses(model ?? "", rows);
+        const found = await runPython<number[][]>(losses, { args: [model ?? ""], input: rows });
         const { data, points } = heldOut ?? { data: { tokens: [] }, points: [] };
         assert.deepEqual(found.map(([, tokens]) => tokens), data.tokens.slice(0, rows.length));
         const reported = points.at(-1)?.nll.slice(0, rows.length) ?? [];
@@ -52,30 +52,4 @@ for (const tuning of ["full", "adapter"] as const) {
       }
     },
   });
-}
-
-/** −log p and tokens of every answer, by transformers. */
-async function losses(folder: string, rows: unknown[]): Promise<number[][]> {
-  const script = new URL("./transformers_losses.py", import.meta.url).pathname;
-  const child = new Deno.Command(python ?? "", {
-    args: ["-P", script, folder],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(JSON.stringify(rows)));
-  await writer.close();
-  const { stdout } = await child.output();
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
-
-async function hasTransformers(): Promise<boolean> {
-  if (!python) return false;
-  const probe = new Deno.Command(python, {
-    args: ["-c", "import torch, transformers"],
-    stdout: "null",
-    stderr: "null",
-  });
-  return await probe.output().then(({ success }) => success, () => false);
 }

@@ -148,7 +148,7 @@ Deno.test("loadInstructions() says what it can read, and when nothing is to be l
   await refuses(
     [{ chosen: "a", rejected: "b" }],
     "Cannot read FILE: expected rows with messages; or prompt, completion; or instruction, output " +
-      "(and perhaps input), got chosen, rejected",
+      "(and perhaps input); or --columns that say what is what, got chosen, rejected",
   );
   await refuses([], "Cannot read FILE: expected at least one row, got none");
   await refuses(

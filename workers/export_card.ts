@@ -1,0 +1,148 @@
+// The README.md of an export: what it is, how other tools take it, its front, what it was made from.
+import type { RunConfig } from "../core/config.ts";
+import type { FrontReport } from "../core/front/report.ts";
+import type { AdapterConfig } from "../data/store/adapter_config.ts";
+import type { ExportRecord } from "../data/store/exports.ts";
+import { hideFolders } from "../data/store/hide_folders.ts";
+import type { ExportFormat } from "./export_formats.ts";
+import { frontSection, introduction, madeFrom } from "./model_card.ts";
+
+/** What a card tells besides the record of the export. */
+export interface CardParts {
+  config: AdapterConfig;
+  run: RunConfig | null;
+  front?: FrontReport;
+  picture: string; // path of the front's picture beside the card
+  license?: string; // of the training data
+}
+
+/** Markdown card with the metadata block that the Hugging Face hub reads; it names no machine path. */
+export function exportCard(record: ExportRecord, parts: CardParts): string {
+  const { config, run, front, picture, license } = parts;
+  const { library, title, use } = formatCards[record.kind as ExportFormat];
+  return hideFolders([
+    "---",
+    `base_model: ${JSON.stringify(record.base_model)}`,
+    ...library === undefined ? [] : [`library_name: ${library}`],
+    ...license === undefined ? [] : [`license: ${JSON.stringify(license)}`],
+    "tags: [preference-conditioned, svd-lora, panacea]",
+    "---",
+    "",
+    `# ${title(record)}`,
+    "",
+    introduction(config),
+    "",
+    "## Use",
+    "",
+    ...use(record),
+    "",
+    ...frontSection(front, picture),
+    ...madeFrom({ ...config, base_model: record.base_model }, run),
+    ...license === undefined ? [] : [`Licence of the training data: ${license}`, ""],
+  ].join("\n"));
+}
+
+interface FormatCard {
+  library?: string; // by the hub's names
+  title(record: ExportRecord): string;
+  use(record: ExportRecord): string[]; // Markdown lines
+}
+
+const formatCards: Record<ExportFormat, FormatCard> = {
+  peft: {
+    library: "peft",
+    title: (record) => `${record.adapter} at ${lambda(record)}: a LoRA`,
+    use: ({ base_model }) => [
+      "```python",
+      "from peft import PeftModel",
+      "from transformers import AutoModelForCausalLM",
+      `base = AutoModelForCausalLM.from_pretrained(${JSON.stringify(base_model)})`,
+      'model = PeftModel.from_pretrained(base, "this folder")',
+      "```",
+    ],
+  },
+  merged: {
+    library: "transformers",
+    title: (record) => `${record.adapter} at ${lambda(record)}: merged into ${record.base_model}`,
+    use: () => [
+      "```python",
+      "from transformers import AutoModelForCausalLM, AutoTokenizer",
+      'model = AutoModelForCausalLM.from_pretrained("this folder")',
+      'tokenizer = AutoTokenizer.from_pretrained("this folder")',
+      "```",
+    ],
+  },
+  "gguf-lora": {
+    title: (record) => `${record.adapter} at ${lambda(record)}: a LoRA for llama.cpp`,
+    use: () => [
+      "```sh",
+      "llama-server -m base.gguf --lora adapter.gguf",
+      "```",
+      "",
+      "`base.gguf`: the base model as llama.cpp's converter makes it, at any quantisation.",
+    ],
+  },
+  split: {
+    title: ({ adapter }) => `${adapter}: LoRAs that give every preference`,
+    use: splitUse,
+  },
+};
+
+/** How the LoRAs of a split are put together. */
+function splitUse({ dimensions, loras = [], base_model }: ExportRecord): string[] {
+  // Weights that sum to 1 and differ, so that it is seen which is whose.
+  const example = dimensions.map((_, i) =>
+    (2 * (dimensions.length - i)) / (dimensions.length * (dimensions.length + 1))
+  );
+  const scaleOf = ({ scale }: typeof loras[number]) =>
+    scale === null ? 1 : Number((example[dimensions.indexOf(scale)] ?? NaN).toFixed(3));
+  const request = loras.map((lora, id) => ({ id, scale: scaleOf(lora) }));
+  const files = loras.map(({ gguf }) => gguf).join(",");
+  return [
+    "The weights are affine in λ, so these LoRAs, each times its scale, are the model of every λ:",
+    "",
+    "| id | scale | rank | llama.cpp | PEFT |",
+    "| --- | --- | --- | --- | --- |",
+    ...loras.map(({ scale, rank, gguf, peft }, id) =>
+      `| ${id} | ${scale === null ? "1" : `λ ${scale}`} | ${rank} | ${gguf} | ${peft}/ |`
+    ),
+    "",
+    `llama.cpp's server takes the scales with every request; here λ is ${
+      dimensions.map((name, i) => `${name} ${example[i]?.toFixed(3)}`).join(", ")
+    }:`,
+    "",
+    "```sh",
+    `llama-server -m base.gguf --lora ${files} --lora-init-without-apply`,
+    `curl http://127.0.0.1:8080/completion -d '${JSON.stringify({ prompt: "…", lora: request })}'`,
+    "```",
+    "",
+    "PEFT, with the same λ:",
+    "",
+    "```python",
+    "from peft import PeftModel",
+    "from transformers import AutoModelForCausalLM",
+    `base = AutoModelForCausalLM.from_pretrained(${JSON.stringify(base_model)})`,
+    ...loras.map(({ peft }, i) =>
+      i === 0
+        ? `model = PeftModel.from_pretrained(base, ${JSON.stringify(peft)}, adapter_name=${
+          JSON.stringify(peft)
+        })`
+        : `model.load_adapter(${JSON.stringify(peft)}, ${JSON.stringify(peft)})`
+    ),
+    `names, scales = ${JSON.stringify(loras.map(({ peft }) => peft))}, ${
+      JSON.stringify(request.map(({ scale }) => scale))
+    }`,
+    'model.add_weighted_adapter(names, scales, "lambda", combination_type="cat")',
+    'model.set_adapter("lambda")',
+    "```",
+    "",
+    "vLLM takes one LoRA a request: export it with `--format peft` at the λ that are wanted.",
+  ];
+}
+
+function lambda({ dimensions, preference }: ExportRecord): string {
+  return `λ ${
+    (preference ?? []).map((weight, i) => `${dimensions[i]} ${Number(weight.toFixed(4))}`)
+      .join(", ")
+  }`;
+}
