@@ -43,3 +43,21 @@ export function checkRange(
       `got ${length} bytes at ${offset}`,
   );
 }
+
+/**
+ * Gives the memory of numbers that nobody reads any more back at once: the collector learns late how
+ * large they are, and a model is loaded one matrix after another. They are empty afterwards.
+ */
+export function release(values: ArrayBufferView<ArrayBuffer>): void {
+  values.buffer.transfer(0);
+}
+
+/** What `make` makes of `values`, which are released unless the result lies in the same memory. */
+export function convert<
+  From extends ArrayBufferView<ArrayBuffer>,
+  To extends ArrayBufferView<ArrayBuffer>,
+>(values: From, make: (values: From) => To): To {
+  const made = make(values);
+  if (made.buffer !== values.buffer) release(values);
+  return made;
+}

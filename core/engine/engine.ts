@@ -24,7 +24,7 @@ export interface Engine {
   readonly dtype: HeldType;
 
   /**
-   * Holds a frozen weight, in the engine's dtype unless told otherwise. The result has tfjs dtype
+   * Holds a copy of a frozen weight, in the engine's dtype unless told otherwise. The result has tfjs dtype
    * float32 whatever it is held in; only `project`, `projectBack` and `lookup` may read it.
    * Caller disposes.
    */

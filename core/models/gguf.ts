@@ -2,7 +2,7 @@
 // and dequantised on demand. Format: ggml/docs/gguf.md, versions 2 and 3, little-endian.
 // Own parser rather than @huggingface/gguf: that one pads a short file with zeros and may cut a
 // string at its 2 MB chunks without an error; where both read, a test holds ours against it.
-import type { ByteSource } from "../bytes.ts";
+import { type ByteSource, convert } from "../bytes.ts";
 import { CorruptFileError, InputError } from "../errors.ts";
 import { type BlockType, blockTypes } from "./quants.ts";
 
@@ -46,7 +46,7 @@ export async function openGguf(source: ByteSource): Promise<GgufFile> {
       if (!tensor) {
         throw new TypeError(`Cannot read tensor: expected one of ${source.name}, got ${name}`);
       }
-      return tensor.type.dequantize(await source.read(tensor.offset, tensor.length));
+      return convert(await source.read(tensor.offset, tensor.length), tensor.type.dequantize);
     },
   };
 }

@@ -1,6 +1,7 @@
 // A decoder's frozen weights on an engine: read once from a WeightSource, shared by every policy,
 // reference and critic that runs on them.
 import type * as tf from "@tensorflow/tfjs-core";
+import { release } from "../bytes.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { DecoderConfig } from "./config.ts";
 import { blockMaps } from "./decoder.ts";
@@ -32,7 +33,9 @@ export async function holdDecoder(
   const vectorNames = [...blockVectors(config).keys()];
   const total = config.layers * (blockMaps.length + vectorNames.length) + 3;
   const hold = async (name: string, dtype = engine.dtype) => {
-    const tensor = engine.hold(await source.read(name), source.shape(name), dtype);
+    const values = await source.read(name);
+    const tensor = engine.hold(values, source.shape(name), dtype);
+    release(values);
     held.push(tensor);
     onProgress(held.length, total);
     return tensor;

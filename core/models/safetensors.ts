@@ -55,8 +55,8 @@ export interface TensorEntry {
 export interface SafetensorsFile {
   metadata: Record<string, string>;
   tensors: Map<string, TensorEntry>;
-  /** Reads one tensor; TypeError for a name the file does not hold. */
-  read(name: string): Promise<TensorData>;
+  /** Reads one tensor, into memory of its own; TypeError for a name the file does not hold. */
+  read(name: string): Promise<TensorData & { data: Uint8Array<ArrayBuffer> }>;
 }
 
 const maxHeaderBytes = 100_000_000; // the format's own cap

@@ -1,7 +1,7 @@
 // One view of a model's weights, whatever files they lie in: float32 arrays under Hugging Face's
 // names and layouts, (out, in) for linear maps. The decoder loads through this; models/safetensors
 // and models/gguf read beneath it.
-import type { ByteSource } from "../bytes.ts";
+import { type ByteSource, convert } from "../bytes.ts";
 import { CorruptFileError, InputError } from "../errors.ts";
 import type { DecoderConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
@@ -66,7 +66,9 @@ export async function openShards(
     const tensor = places.get(name)?.tensor ?? name;
     const holder = holders.get(tensor);
     if (!holder) throw unknownWeight(name);
-    return partOf(toFloat32(await holder.file.read(tensor)), places.get(name));
+    const { data, ...stored } = await holder.file.read(tensor);
+    const values = convert(data, (data) => toFloat32({ ...stored, data }));
+    return convert(values, (values) => partOf(values, places.get(name)));
   });
 }
 
@@ -90,10 +92,11 @@ export function ggufWeights(file: GgufFile, config: DecoderConfig): WeightSource
       places.get(name)?.tensor ?? name,
       config,
     );
-    const values = partOf(await file.read(stored), places.get(name));
+    const values = convert(await file.read(stored), (values) => partOf(values, places.get(name)));
     // GGUF has norm weights as they multiply
     if (normOffset !== 0 && isNorm(name)) return values.map((value) => value - normOffset);
-    return permutedHeads ? unpermuteRows(values, permutedHeads, config.headDim) : values;
+    if (permutedHeads === undefined) return values;
+    return convert(values, (values) => unpermuteRows(values, permutedHeads, config.headDim));
   });
 }
 
