@@ -14,8 +14,8 @@ import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, nearestName, parseFlags } from "./flags.ts";
 import { columns, duration, grouped } from "./format.ts";
 import { comparisonText } from "./front_text.ts";
-import { printResult, standardError } from "./output.ts";
-import { openScreen } from "./terminal.ts";
+import { printResult } from "./output.ts";
+import { onScreen } from "./terminal.ts";
 
 const kinds = Object.keys(baselines) as CompositeKind[];
 
@@ -69,19 +69,14 @@ async function run(command: Command, { env, signal }: CommandContext): Promise<v
   const wanted = { adapter, kinds: readMethods(methods), points, budget, folder, front };
   const { baselinesRequest, runBaselines } = await import("../workers/session.ts");
   const request = await baselinesRequest(wanted);
-  const screen = openScreen(standardError, signal);
-  let report: BaselinesReport;
-  try {
-    report = await runBaselines(request, {
+  const report = await onScreen(signal, (show) =>
+    runBaselines(request, {
       env,
       signal,
       onEvent(event: SessionEvent) {
-        if (event.type !== "front") screen.show(event); // the result tells its files itself
+        if (event.type !== "front") show(event); // the result tells its files itself
       },
-    });
-  } finally {
-    screen.close();
-  }
+    }));
   printResult(command.opts().json ? { ...report } : baselinesText(report));
 }
 

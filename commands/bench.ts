@@ -2,13 +2,12 @@
 // measured and how is in tests/bench.
 import type { Command } from "commander";
 import { z } from "zod";
-import type { BenchResult } from "../tests/bench/measure.ts";
 import type { Row, RowReport, Target } from "../tests/bench/row.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
 import { columns, percent } from "./format.ts";
-import { printResult, standardError } from "./output.ts";
-import { openScreen } from "./terminal.ts";
+import { printResult } from "./output.ts";
+import { onScreen } from "./terminal.ts";
 
 const BenchFlags = z.strictObject({
   rows: z.string().optional().describe(
@@ -39,20 +38,15 @@ async function bench(command: Command, { env, signal }: CommandContext): Promise
     return;
   }
   const { measureRows } = await import("../tests/bench/measure.ts");
-  const screen = openScreen(standardError, signal);
-  let result: BenchResult;
-  try {
-    result = await measureRows(rows, {
+  const result = await onScreen(signal, (show) =>
+    measureRows(rows, {
       env,
       signal,
       python: flags.peers,
       names: flags.rows?.split(",").map((name) => name.trim()),
       repeats: flags.repeats,
-      onProgress: (message) => screen.show({ type: "notice", message }),
-    });
-  } finally {
-    screen.close();
-  }
+      onProgress: (message) => show({ type: "notice", message }),
+    }));
   printResult(json ? { rows: result.rows } : benchText(result.rows));
   if (result.failures.length > 0) throw new Error(result.failures.join("; "));
 }

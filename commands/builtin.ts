@@ -7,8 +7,8 @@ import type { BuiltinReport } from "../workers/protocol.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
 import { columns, duration, grouped } from "./format.ts";
-import { printResult, standardError } from "./output.ts";
-import { openScreen } from "./terminal.ts";
+import { printResult } from "./output.ts";
+import { onScreen } from "./terminal.ts";
 
 const BuiltinFlags = z.strictObject({
   output_dir: z.string().default(BuiltinModel.folder).describe("folder of the model"),
@@ -29,13 +29,10 @@ export function register(program: Command, context: CommandContext): void {
 async function builtin(command: Command, { env, signal }: CommandContext): Promise<void> {
   const flags = parseFlags(command, BuiltinFlags);
   const { runBuiltin } = await import("../workers/session.ts");
-  const screen = openScreen(standardError, signal);
-  let report: BuiltinReport;
-  try {
-    report = await runBuiltin(flags, { env, signal, onEvent: screen.show });
-  } finally {
-    screen.close();
-  }
+  const report = await onScreen(
+    signal,
+    (show) => runBuiltin(flags, { env, signal, onEvent: show }),
+  );
   printResult(command.opts().json ? { ...report } : builtinText(report));
 }
 

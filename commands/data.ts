@@ -2,12 +2,11 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { RunConfig } from "../core/config.ts";
-import type { DataReport } from "../core/dataset/report.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { dataText } from "./data_text.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
-import { printResult, standardError } from "./output.ts";
-import { openScreen } from "./terminal.ts";
+import { printResult } from "./output.ts";
+import { onScreen } from "./terminal.ts";
 
 const { objective, max_length } = RunConfig.shape;
 
@@ -40,12 +39,9 @@ export function register(program: Command, context: CommandContext): void {
 async function data(command: Command, { env, signal }: CommandContext): Promise<void> {
   const request = parseFlags(command, DataFlags);
   const { runDataReport } = await import("../workers/data_report.ts"); // opens no library
-  const screen = openScreen(standardError, signal);
-  let report: DataReport;
-  try {
-    report = await runDataReport(request, { env, signal, onEvent: screen.show });
-  } finally {
-    screen.close();
-  }
+  const report = await onScreen(
+    signal,
+    (show) => runDataReport(request, { env, signal, onEvent: show }),
+  );
   printResult(command.opts().json ? { ...report } : dataText(report));
 }

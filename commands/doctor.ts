@@ -4,11 +4,11 @@ import { z } from "zod";
 import { RunConfig } from "../core/config.ts";
 import { BuiltinModel } from "../data/builtin/mod.ts";
 import type { DoctorReport, DoctorRequest } from "../workers/protocol.ts";
-import type { TextReport, TextRequest } from "../workers/text_check.ts";
+import type { TextRequest } from "../workers/text_check.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
-import { printResult, standardError, standardOutput } from "./output.ts";
-import { openScreen } from "./terminal.ts";
+import { printResult, standardOutput } from "./output.ts";
+import { onScreen } from "./terminal.ts";
 import { textCheckText } from "./text_check_text.ts";
 
 const { dataset, columns, dimensions, objective, max_length, overlong, revision } = RunConfig.shape;
@@ -58,13 +58,10 @@ async function lookAtMachine(
   request: DoctorRequest,
 ): Promise<void> {
   const { runDoctor } = await import("../workers/session.ts");
-  const screen = openScreen(standardError, signal);
-  let report: DoctorReport;
-  try {
-    report = await runDoctor(request, { env, signal, onEvent: screen.show });
-  } finally {
-    screen.close();
-  }
+  const report = await onScreen(
+    signal,
+    (show) => runDoctor(request, { env, signal, onEvent: show }),
+  );
   printResult(command.opts().json ? { ...report } : doctorText(report));
 }
 
@@ -74,13 +71,10 @@ async function lookAtData(
   request: TextRequest,
 ): Promise<void> {
   const { checkText } = await import("../workers/text_check.ts"); // opens no library
-  const screen = openScreen(standardError, signal);
-  let report: TextReport;
-  try {
-    report = await checkText(request, { env, signal, onEvent: screen.show });
-  } finally {
-    screen.close();
-  }
+  const report = await onScreen(
+    signal,
+    (show) => checkText(request, { env, signal, onEvent: show }),
+  );
   const colour = standardOutput.isTTY && !env("NO_COLOR");
   printResult(command.opts().json ? { ...report } : textCheckText(report, { colour }));
 }

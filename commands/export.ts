@@ -11,8 +11,8 @@ import type { ExportReport } from "../workers/protocol.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
 import { grouped } from "./format.ts";
-import { printResult, standardError } from "./output.ts";
-import { openScreen } from "./terminal.ts";
+import { printResult } from "./output.ts";
+import { onScreen } from "./terminal.ts";
 
 const ExportFlags = z.strictObject({
   adapter: z.string().describe("folder of a run"),
@@ -54,13 +54,10 @@ export function register(program: Command, context: CommandContext): void {
 async function run(command: Command, { env, signal }: CommandContext): Promise<void> {
   const { base_model_name_or_path: base, ...flags } = parseFlags(command, ExportFlags);
   const { runExport } = await import("../workers/session.ts");
-  const screen = openScreen(standardError, signal);
-  let report: ExportReport;
-  try {
-    report = await runExport({ ...flags, base }, { env, signal, onEvent: screen.show });
-  } finally {
-    screen.close();
-  }
+  const report = await onScreen(
+    signal,
+    (show) => runExport({ ...flags, base }, { env, signal, onEvent: show }),
+  );
   printResult(command.opts().json ? { ...report } : exportText(report));
 }
 

@@ -15,8 +15,8 @@ import type {
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
 import { comparisonText, frontText, samplesText } from "./front_text.ts";
-import { printResult, standardError } from "./output.ts";
-import { openScreen } from "./terminal.ts";
+import { printResult } from "./output.ts";
+import { onScreen } from "./terminal.ts";
 
 const FrontFlags = z.strictObject({
   adapter: z.string().describe("folder of a run"),
@@ -76,20 +76,15 @@ export function register(program: Command, context: CommandContext): void {
 
 async function front(command: Command, { env, signal }: CommandContext): Promise<void> {
   const flags = parseFlags(command, FrontFlags);
-  const show = chooseView(flags);
-  const screen = openScreen(standardError, signal);
-  let shown: Shown;
-  try {
-    shown = await show({
+  const view = chooseView(flags);
+  const shown = await onScreen(signal, (show) =>
+    view({
       env,
       signal,
       onEvent(event: SessionEvent) {
-        if (event.type !== "front") screen.show(event); // the result tells its files itself
+        if (event.type !== "front") show(event); // the result tells its files itself
       },
-    });
-  } finally {
-    screen.close();
-  }
+    }));
   printResult(command.opts().json ? shown.json : shown.text);
 }
 

@@ -12,8 +12,8 @@ import { type ScaleName, scales } from "../workers/reproduce/scales.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, nearestName, parseFlags } from "./flags.ts";
 import { grouped } from "./format.ts";
-import { printResult, standardError } from "./output.ts";
-import { openScreen } from "./terminal.ts";
+import { printResult } from "./output.ts";
+import { onScreen } from "./terminal.ts";
 
 const count = () => z.number().int().positive();
 
@@ -64,19 +64,18 @@ async function reproduce(command: Command, { env, signal }: CommandContext): Pro
   const { request, isDry } = readRequest(command);
   const { json } = command.opts();
   const { estimateReproduction, runReproduction } = await import("../workers/session.ts");
-  const screen = openScreen(standardError, signal);
-  const options = { env, signal, onEvent: screen.show };
-  let outcome: ReproduceReport;
-  try {
-    if (isDry) {
-      const estimate = await estimateReproduction(request, options);
-      printResult(json ? { ...estimate } : estimateText(estimate));
-      return;
-    }
-    outcome = await runReproduction(request, options);
-  } finally {
-    screen.close();
+  if (isDry) {
+    const estimate = await onScreen(
+      signal,
+      (show) => estimateReproduction(request, { env, signal, onEvent: show }),
+    );
+    printResult(json ? { ...estimate } : estimateText(estimate));
+    return;
   }
+  const outcome = await onScreen(
+    signal,
+    (show) => runReproduction(request, { env, signal, onEvent: show }),
+  );
   printResult(json ? reproduceDocument(outcome) : reproduceText(outcome));
   const [first] = outcome.failed;
   if (first !== undefined) {

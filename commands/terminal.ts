@@ -3,12 +3,25 @@
 import { SingleBar } from "cli-progress";
 import type { ProgressEvent, SessionEvent, StepEvent } from "../workers/protocol.ts";
 import { duration, grouped, percent } from "./format.ts";
-import type { Stream } from "./output.ts";
+import { standardError, type Stream } from "./output.ts";
 
 /** Shows events until closed; close it before anything else is printed. */
 export interface Screen {
   show(event: SessionEvent): void;
   close(): void;
+}
+
+/** Runs `work` with a screen on standard error, which is closed when it ends. */
+export async function onScreen<T>(
+  signal: AbortSignal,
+  work: (show: Screen["show"]) => Promise<T>,
+): Promise<T> {
+  const screen = openScreen(standardError, signal);
+  try {
+    return await work(screen.show);
+  } finally {
+    screen.close();
+  }
 }
 
 /** A screen on `stream`; once `signal` is aborted it says that the session is saving. */

@@ -9,10 +9,10 @@ import { declareFlags, flagsOf, nearestName, readFlags } from "./flags.ts";
 import { duration, grouped } from "./format.ts";
 import { frontText, samplesText } from "./front_text.ts";
 import { heldOutDocument, heldOutText } from "./held_out_text.ts";
-import { printResult, standardError } from "./output.ts";
+import { printResult } from "./output.ts";
 import { rewardDocument, rewardText } from "./reward_text.ts";
 import { resolveRunConfig } from "./run_config.ts";
-import { openScreen } from "./terminal.ts";
+import { onScreen } from "./terminal.ts";
 
 /** Headings of the help, each above the setting it names and those that follow it. */
 export const groups: Record<string, string> = {
@@ -52,22 +52,17 @@ async function train(command: Command, { env, signal }: CommandContext): Promise
     preset: textOption(command, "preset", `one of ${Object.keys(presets).join(", ")}`),
   });
   const { runTraining } = await import("../workers/session.ts");
-  const screen = openScreen(standardError, signal);
   const outcome: TrainOutcome = { trainedNow: 0, files: [] };
-  let report: TrainReport;
-  try {
-    report = await runTraining(config, {
+  const report = await onScreen(signal, (show) =>
+    runTraining(config, {
       env,
       signal,
       onEvent(event: SessionEvent) {
         if (event.type === "step") outcome.trainedNow++;
         if (event.type === "front") outcome.files = event.files;
-        screen.show(event);
+        show(event);
       },
-    });
-  } finally {
-    screen.close();
-  }
+    }));
   printResult(command.opts().json ? trainDocument(report) : trainText(report, outcome));
 }
 

@@ -6,7 +6,7 @@ import { InputError } from "../core/errors.ts";
 import { BuiltinModel } from "./builtin/mod.ts";
 import { namedDataset } from "./datasets/mod.ts";
 import { dataFiles, hubPlace } from "./datasets/places.ts";
-import { parseSpec } from "./datasets/spec.ts";
+import { mapSpec } from "./datasets/spec.ts";
 import { statOrNull } from "./files.ts";
 import { isHubId } from "./model_files.ts";
 
@@ -45,15 +45,7 @@ export async function resolveRunModel(runs: string, name: string): Promise<strin
 export async function resolveDataset(root: string | null, spec: string): Promise<string> {
   if (namedDataset(spec) !== null) return spec;
   if (spec.length > LONGEST_OPTION) throw refused("data set", spec, { root });
-  const parts: string[] = [];
-  for (const { dimension, files } of parseSpec(spec)) {
-    const paths: string[] = [];
-    for (const file of files) {
-      paths.push(await resolvePlace(root, file));
-    }
-    parts.push((dimension === null ? "" : `${dimension}=`) + paths.join("+"));
-  }
-  return parts.join(",");
+  return await mapSpec(spec, (file) => resolvePlace(root, file));
 }
 
 /** A file, or a folder with its split, all of whose files lie under `root`; or a name on the hub. */

@@ -15,6 +15,14 @@ export interface Wanted {
   size: number;
 }
 
+/** A file on its way. */
+interface Download {
+  wanted: Wanted;
+  blob: Blob;
+  /** Called with the bytes that are there so far. */
+  onReceived?: (bytes: number) => void;
+}
+
 /** A broken connection is taken up again this often, as long as each brings something. */
 const CONNECTIONS = 5;
 const READ_BYTES = 1 << 20;
@@ -22,18 +30,13 @@ const READ_BYTES = 1 << 20;
 /**
  * Writes the content of `blob` to `path`, going on with what an earlier call left of it.
  *
- * @param onReceived called with the bytes that are there so far
  * @throws {CorruptFileError} the content is not what it should be; nothing of it is kept
  * @throws {StorageError} it cannot be written; nothing of it is kept
  * @throws whatever breaks the connection; what arrived is kept
  */
 export async function download(
   path: string,
-  { wanted, blob, onReceived }: {
-    wanted: Wanted;
-    blob: Blob;
-    onReceived?: (bytes: number) => void;
-  },
+  { wanted, blob, onReceived }: Download,
 ): Promise<void> {
   await reportingStorage(path, 0, () => Deno.mkdir(dirname(path), { recursive: true }));
   const partial = await openPartial(path);
@@ -63,11 +66,7 @@ export async function download(
 /** Receives what the file lacks; returns the hash of all of it. */
 async function receive(
   partial: Partial,
-  { wanted, blob, onReceived }: {
-    wanted: Wanted;
-    blob: Blob;
-    onReceived?: (bytes: number) => void;
-  },
+  { wanted, blob, onReceived }: Download,
 ): Promise<string> {
   const hash = createHash(wanted.algorithm === "git" ? "sha1" : "sha256");
   if (wanted.algorithm === "git") hash.update(`blob ${wanted.size}\0`);

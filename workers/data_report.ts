@@ -12,7 +12,7 @@ import {
   type Rows,
 } from "../core/dataset/report.ts";
 import { InputError } from "../core/errors.ts";
-import { alpacaTemplate } from "../core/text/alpaca_template.ts";
+import { withAnyTemplate } from "../core/text/alpaca_template.ts";
 import type { ChatTokenizer } from "../core/text/tokenizer.ts";
 import { readInstructions } from "../data/datasets/instructions/mod.ts";
 import { readDataset } from "../data/datasets/mod.ts";
@@ -43,7 +43,7 @@ export async function runDataReport(
     ? null
     : await read(eval_dataset, { ...request, dimensions: train.dimensions.join(",") }, "test");
   const { tokenizer } = await openBase({ model, revision }, options);
-  const counting = tokenizer.hasTemplate ? tokenizer : tokenizer.withTemplate(alpacaTemplate);
+  const counting = withAnyTemplate(tokenizer);
   const reportPart = async (part: ReadPart, spec: string): Promise<PartReport> => {
     const { lengths, refused } = await measure(part.rows, { tokenizer: counting, options });
     return { dataset: spec, ...part.found, ...reportRows(part.rows, lengths, maxLength), refused };

@@ -47,24 +47,23 @@ export function createDownloads({ places, env }: { places: Places; env: Env }): 
   return {
     async model({ name, revision }, options) {
       if (!await isOnHub(name)) return;
-      if (await isCached({ name, revision }, env)) return;
+      const cached = (env: Env) => downloadModel(name, { revision, hub: hubOptions(env) });
+      if (await needsNoFetch(env, cached)) return;
       await fetchInWorker({ kind: "model", name, revision }, { ...options, places, env });
     },
 
     async dataset(spec, options) {
       for (const place of (await hubPlaces(spec)).values()) {
-        const cached = await fetchDataset(place, { env: offline(env), onEvent: () => {} })
-          .then(() => true, () => false);
-        if (cached || hubOptions(env).offline) continue;
+        const cached = (env: Env) => fetchDataset(place, { env, onEvent: () => {} });
+        if (await needsNoFetch(env, cached)) continue;
         await fetchInWorker({ kind: "dataset", place }, { ...options, places, env });
       }
     },
 
     async classifier(name, options) {
       if (!await isOnHub(name)) return;
-      const cached = await classifierFolder(name, { env: offline(env), onEvent: () => {} })
-        .then(() => true, () => false);
-      if (cached || hubOptions(env).offline) return;
+      const cached = (env: Env) => classifierFolder(name, { env, onEvent: () => {} });
+      if (await needsNoFetch(env, cached)) return;
       await fetchInWorker({ kind: "classifier", name }, { ...options, places, env });
     },
 
@@ -93,15 +92,9 @@ async function isOnHub(name: string): Promise<boolean> {
   return name !== BuiltinModel.name && isHubId(name) && await statOrNull(name) === null;
 }
 
-/** Whether the cache holds the model; also where nothing may be fetched anyway. */
-async function isCached(
-  { name, revision }: { name: string; revision: string },
-  env: Env,
-): Promise<boolean> {
-  const hub = hubOptions(env);
-  if (hub.offline) return true;
-  return await downloadModel(name, { revision, hub: { ...hub, offline: true } })
-    .then(() => true, () => false);
+/** Whether the cache holds what `open` opens; also where nothing may be fetched anyway. */
+async function needsNoFetch(env: Env, open: (env: Env) => Promise<unknown>): Promise<boolean> {
+  return hubOptions(env).offline || await open(offline(env)).then(() => true, () => false);
 }
 
 async function fetchInWorker(

@@ -5,7 +5,7 @@ import type { RunConfig } from "../core/config.ts";
 import { InputError } from "../core/errors.ts";
 import { type HubPlace, hubPlace, localPlace } from "../data/datasets/places.ts";
 import { namedDataset } from "../data/datasets/mod.ts";
-import { parseSpec } from "../data/datasets/spec.ts";
+import { mapSpec, parseSpec } from "../data/datasets/spec.ts";
 import { statOrNull } from "../data/files.ts";
 import { downloadDataset, hubOptions } from "../data/hub.ts";
 import type { SessionOptions } from "./protocol.ts";
@@ -35,16 +35,10 @@ export async function withLocalData<
 export async function localDataset(spec: string, options: Options): Promise<string> {
   const places = await hubPlaces(spec);
   if (places.size === 0) return spec;
-  const parts: string[] = [];
-  for (const { dimension, files } of parseSpec(spec)) {
-    const paths: string[] = [];
-    for (const file of files) {
-      const place = places.get(file);
-      paths.push(place === undefined ? file : await fetchDataset(place, options));
-    }
-    parts.push((dimension === null ? "" : `${dimension}=`) + paths.join("+"));
-  }
-  return parts.join(",");
+  return await mapSpec(spec, async (file) => {
+    const place = places.get(file);
+    return place === undefined ? file : await fetchDataset(place, options);
+  });
 }
 
 /** The data sets of the hub that a dataset option names, each by its text there. */

@@ -1,8 +1,9 @@
 // How a data set looks to a model: a few examples as the tokens that training reads, with what of them
 // is learned, and what is wrong with the chat template or the data. No engine and no weights are needed.
 import type { RunConfig } from "../core/config.ts";
+import { preferredIndex } from "../core/dataset/labels.ts";
 import { InputError } from "../core/errors.ts";
-import { alpacaTemplate } from "../core/text/alpaca_template.ts";
+import { withAnyTemplate } from "../core/text/alpaca_template.ts";
 import { diagnoseMessages, diagnoseTemplate, type Fault } from "../core/text/diagnosis.ts";
 import type { Message } from "../core/text/example.ts";
 import { tokenizeExample } from "../core/text/instructions.ts";
@@ -67,7 +68,7 @@ export async function checkText(given: TextRequest, options: SessionOptions): Pr
   const opened = await openFiles(request, options);
   opened.close();
   const { tokenizer: own } = baseOf(opened, request);
-  const tokenizer = own.hasTemplate ? own : own.withTemplate(alpacaTemplate);
+  const tokenizer = withAnyTemplate(own);
   const { shown, refused } = showSome(examples, tokenizer, {
     maxLength: request.max_length,
     overlong: request.overlong,
@@ -151,17 +152,11 @@ function preferences(
   better: (number | null)[],
   { dimensions, index }: { dimensions: string[]; index: number },
 ): string {
-  const named = (word: string, isSo: (label: number) => boolean) => {
-    const names = dimensions.filter((_, i) => {
-      const label = better[i] ?? null;
-      return label !== null && label !== 0.5 && isSo(index === 0 ? label : 1 - label);
-    });
+  const named = (word: string, preferred: number) => {
+    const names = dimensions.filter((_, i) => preferredIndex(better[i]) === preferred);
     return names.length === 0 ? [] : [`${word} in ${names.join(", ")}`];
   };
-  return [
-    ...named("chosen", (label) => label < 0.5),
-    ...named("rejected", (label) => label > 0.5),
-  ].join("; ");
+  return [...named("chosen", index), ...named("rejected", 1 - index)].join("; ");
 }
 
 async function readDialogues({ dataset, columns }: TextRequest): Promise<ReadExamples> {

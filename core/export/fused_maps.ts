@@ -1,7 +1,7 @@
 // A LoRA on the maps that a family's own files have: Phi-3 keeps queries, keys and values below each
 // other in one map, gate and up in another, and so do the tools that read such files.
 import type { DecoderConfig } from "../models/config.ts";
-import { familyOf } from "../models/families.ts";
+import { layoutOf } from "../models/weights.ts";
 import type { Lora, LoraMap } from "./lora_maps.ts";
 
 /**
@@ -45,18 +45,12 @@ interface RowPlace {
 
 /** The places of all linear maps, by our name. */
 function placesOf(config: DecoderConfig): Map<string, RowPlace> {
-  const family = familyOf(config);
-  const rows = new Map<string, number>(); // by the file's map
-  const places = [...family.weightShapes(config)]
-    .filter(([name]) => name.endsWith(".weight"))
-    .map(([name, [count = 0]]): [string, Omit<RowPlace, "rows">] => {
-      const module = moduleOf(family.fileName(name));
-      const start = rows.get(module) ?? 0;
-      rows.set(module, start + count);
-      return [moduleOf(name), { module, start }];
-    });
+  const { places, tensors } = layoutOf(config);
   return new Map(
-    places.map(([name, place]) => [name, { ...place, rows: rows.get(place.module) ?? 0 }]),
+    [...places].filter(([name]) => name.endsWith(".weight")).map(([name, { tensor, start }]) => {
+      const [rows = 0, width = 1] = tensors.get(tensor) ?? [];
+      return [moduleOf(name), { module: moduleOf(tensor), rows, start: start / width }];
+    }),
   );
 }
 

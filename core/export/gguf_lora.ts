@@ -7,8 +7,8 @@ import { permuteRows } from "../models/weights.ts";
 import type { Lora } from "./lora_maps.ts";
 
 /**
- * The bytes of the file for a LoRA on the maps of the base's own files. llama.cpp multiplies the increment by scale · alpha / rank, so that alpha is
- * the rank. Rows of B go where llama.cpp's converter puts those of the base's queries and keys.
+ * The bytes of the file for a LoRA on the maps of the base's own files. llama.cpp multiplies the
+ * increment by scale · alpha / rank, so that alpha is the rank. Rows of B go where llama.cpp's converter puts those of the base's queries and keys.
  * `config`: the base model; `name`: what the file says it is.
  */
 export function ggufLora(

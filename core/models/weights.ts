@@ -144,15 +144,15 @@ function moveRows(
 }
 
 /** Where a weight lies in a file's tensor. */
-interface Place {
+export interface Place {
   tensor: string;
   /** Its first number there, and how many there are. */
   start: number;
   size: number;
 }
 
-/** The tensors of a family's own files by name, and where in them the weights are. */
-function layoutOf(config: DecoderConfig): {
+/** The tensors of a family's own files by name with their shapes, and where in them the weights are. */
+export function layoutOf(config: DecoderConfig): {
   places: Map<string, Place>;
   tensors: Map<string, number[]>;
 } {

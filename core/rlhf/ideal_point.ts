@@ -1,7 +1,7 @@
-// The ideal point z of Tchebycheff (eq. 7 and 13) and its relatives with rewards: a bound from above on
-// the reward of every dimension. Nobody knows a reward model's maximum, so it is tracked: what was seen so far, and
-// a margin. A bound that lies below a reward would turn the objective round, so that the dimension
-// with the smallest weight would drive it; a given one that does is refused.
+// The ideal point z of Tchebycheff (eq. 7 and 13) and its relatives with rewards: a bound from above
+// on the reward of every dimension. Nobody knows a reward model's maximum, so it is tracked: what was
+// seen so far, and a margin. A bound that lies below a reward would turn the objective round, so that
+// the dimension with the smallest weight would drive it; a given one that does is refused.
 import { z } from "zod";
 import { InputError } from "../errors.ts";
 

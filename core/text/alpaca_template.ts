@@ -1,6 +1,12 @@
 // A chat template for base models that bring none, so that they can be taught to answer: Alpaca's
 // prompt (Taori et al. 2023), which needs no special token but the end. Used by supervised
 // fine-tuning, which writes it into the model folder it makes.
+import type { ChatTokenizer } from "./tokenizer.ts";
+
+/** The tokenizer with its own chat template, or with this one where it has none. */
+export function withAnyTemplate(tokenizer: ChatTokenizer): ChatTokenizer {
+  return tokenizer.hasTemplate ? tokenizer : tokenizer.withTemplate(alpacaTemplate);
+}
 
 /** Jinja source. A system message takes the place of the first sentence. */
 export const alpacaTemplate = [

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import {
   type DatasetReader,
+  everyTwo,
   type LabelledPair,
   malformed,
   readPrompt,
@@ -27,16 +28,14 @@ export const domains: DatasetReader = {
       const prompt = readPrompt({ ...row, fields: { prompt: query, ...fields } });
       const all = Object.entries(readResponses(row));
       const isDimension = (name: string) => dimensions?.includes(name) ?? name !== PLAIN;
-      return all.flatMap(([a, first], i) =>
-        all.slice(i + 1).map(([b, second]): LabelledPair => ({
-          prompt,
-          responses: [first, second],
-          labels: {
-            ...isDimension(a) && { [a]: 0 },
-            ...isDimension(b) && { [b]: 1 },
-          },
-        }))
-      );
+      return everyTwo(all).map(([[a, first], [b, second]]): LabelledPair => ({
+        prompt,
+        responses: [first, second],
+        labels: {
+          ...isDimension(a) && { [a]: 0 },
+          ...isDimension(b) && { [b]: 1 },
+        },
+      }));
     },
   }),
 };

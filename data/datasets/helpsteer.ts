@@ -6,9 +6,10 @@ import type { Message } from "../../core/text/example.ts";
 import { columns } from "./columns.ts";
 import {
   type DatasetReader,
-  type LabelledPair,
-  labelOfScores,
+  everyTwo,
   malformed,
+  type Rated,
+  ratedPair,
   readScore,
   readText,
   type Row,
@@ -16,12 +17,6 @@ import {
 
 const attributes = ["helpfulness", "correctness", "coherence", "complexity", "verbosity"];
 const HIGHEST = 4;
-
-/** A response with its ratings, null where it has none. */
-interface Rated {
-  response: string;
-  ratings: Record<string, number | null>;
-}
 
 /** Reader of rows of one response each; rows of the same prompt are compared with each other. */
 export const helpsteer: DatasetReader = {
@@ -42,7 +37,11 @@ export const helpsteer: DatasetReader = {
         rated.set(prompt, known);
         return [];
       },
-      end: () => [...rated].flatMap(([prompt, all]) => pairsOf(turnsOf(prompt), all)),
+      end: () =>
+        [...rated].flatMap(([text, all]) => {
+          const prompt = turnsOf(text);
+          return everyTwo(all).map((two) => ratedPair(prompt, two, Object.keys(two[0].ratings)));
+        }),
     };
   },
 };
@@ -64,22 +63,6 @@ export const helpsteerPairs: DatasetReader = {
     };
   },
 };
-
-/** Every two responses to a prompt. */
-function pairsOf(prompt: Message[], all: Rated[]): LabelledPair[] {
-  return all.flatMap((first, i) =>
-    all.slice(i + 1).map((second): LabelledPair => ({
-      prompt,
-      responses: [first.response, second.response],
-      labels: Object.fromEntries(
-        Object.entries(first.ratings).map(([name, rating]) => [
-          name,
-          labelOfScores(rating, second.ratings[name] ?? null),
-        ]),
-      ),
-    }))
-  );
-}
 
 function readRating(row: Row, name: string): number | null {
   const rating = readScore(row, name);

@@ -124,6 +124,32 @@ export function labelOfScores(first: number | null, second: number | null): 0 | 
   return first > second ? 0 : 1;
 }
 
+/** Every two of a list, in its order. */
+export function everyTwo<T>(all: T[]): [T, T][] {
+  return all.flatMap((first, i) => all.slice(i + 1).map((second): [T, T] => [first, second]));
+}
+
+/** A response with its ratings by dimension, null where it has none. */
+export interface Rated {
+  response: string;
+  ratings: Record<string, number | null>;
+}
+
+/** Two rated responses as a pair: each of the dimensions `names` prefers the higher rating. */
+export function ratedPair(
+  prompt: Message[],
+  [first, second]: [Rated, Rated],
+  names: string[],
+): LabelledPair {
+  const label = (name: string) =>
+    labelOfScores(first.ratings[name] ?? null, second.ratings[name] ?? null);
+  return {
+    prompt,
+    responses: [first.response, second.response],
+    labels: Object.fromEntries(names.map((name) => [name, label(name)])),
+  };
+}
+
 /** The error for a field of a row that is not as it should be. */
 export function malformed(
   where: string,

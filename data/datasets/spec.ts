@@ -21,6 +21,20 @@ export function parseSpec(spec: string): SpecPart[] {
   return parts;
 }
 
+/** The option with every file replaced, in turn, by what `place` gives for it. Throws as parseSpec. */
+export async function mapSpec(
+  spec: string,
+  place: (file: string) => Promise<string>,
+): Promise<string> {
+  const parts: string[] = [];
+  for (const { dimension, files } of parseSpec(spec)) {
+    const places: string[] = [];
+    for (const file of files) places.push(await place(file));
+    parts.push((dimension === null ? "" : `${dimension}=`) + places.join("+"));
+  }
+  return parts.join(",");
+}
+
 function parsePart(part: string): SpecPart {
   // A name has no slash or dot, so that a path with = in it is still a path.
   const named = /^\s*([\p{L}_][\p{L}\p{N}_-]*)=(.*)$/su.exec(part);

@@ -4,9 +4,10 @@
 import { z } from "zod";
 import {
   type DatasetReader,
-  type LabelledPair,
-  labelOfScores,
+  everyTwo,
   malformed,
+  type Rated,
+  ratedPair,
   readPrompt,
   type Row,
 } from "./reader.ts";
@@ -37,26 +38,15 @@ export const ultrafeedback: DatasetReader = {
     read(row) {
       const { instruction, ...fields } = row.fields;
       const prompt = readPrompt({ ...row, fields: { prompt: instruction, ...fields } });
-      const all = readCompletions(row);
-      return all.flatMap((first, i) =>
-        all.slice(i + 1).map((second): LabelledPair => {
-          const names = dimensions ?? Object.keys({ ...first.ratings, ...second.ratings });
-          const labels = names.map((name) => [
-            name,
-            labelOfScores(first.ratings[name] ?? null, second.ratings[name] ?? null),
-          ]);
-          return {
-            prompt,
-            responses: [first.response, second.response],
-            labels: Object.fromEntries(labels),
-          };
-        })
-      );
+      return everyTwo(readCompletions(row)).map(([first, second]) => {
+        const names = dimensions ?? Object.keys({ ...first.ratings, ...second.ratings });
+        return ratedPair(prompt, [first, second], names);
+      });
     },
   }),
 };
 
-function readCompletions({ fields, where }: Row) {
+function readCompletions({ fields, where }: Row): Rated[] {
   const parsed = Completions.safeParse(fields.completions);
   if (!parsed.success) {
     const path = parsed.error.issues[0]?.path.join(".");

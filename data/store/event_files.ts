@@ -31,7 +31,7 @@ export class EventFile {
     const records = rows.map(({ step, ...columns }) =>
       scalarsRecord({ wallTime, step }, scalarsOf(columns))
     );
-    await appendDurably(path, concatenate([...head, ...records]));
+    await appendDurably(path, await new Blob([...head, ...records]).bytes());
     this.#path = path;
   }
 }
@@ -50,14 +50,4 @@ function scalarsOf(columns: Record<string, unknown>): Record<string, number> {
       typeof value === "number" ? [[`train/${name}`, value]] : []
     ),
   );
-}
-
-function concatenate(parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
