@@ -8,12 +8,8 @@ export async function readStaticFiles(): Promise<
   Record<string, { type: string; bytes: Uint8Array }>
 > {
   const page = new URL("../routes/page/dist/", import.meta.url);
-  const names = await Array.fromAsync(Deno.readDir(page)).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  });
   const places = new Map(
-    names.filter(({ isFile }) => isFile).map(({ name }) => [
+    (await filesIn(page)).map((name) => [
       name === "index.html" ? "/" : `/${name}`,
       new URL(name, page),
     ]),
@@ -27,6 +23,28 @@ export async function readStaticFiles(): Promise<
       return [path, { type: typeOf(url.pathname), bytes: await Deno.readFile(url) }];
     })),
   );
+}
+
+/** The page that runs an exported model, by file name; nothing without `deno task offline_page`. */
+export async function readOfflinePage(): Promise<Record<string, Uint8Array>> {
+  const folder = new URL("../routes/page/offline/dist/", import.meta.url);
+  const files = await filesIn(folder);
+  return Object.fromEntries(
+    await Promise.all(
+      files.map(async (name) => [name, await Deno.readFile(new URL(name, folder))]),
+    ),
+  );
+}
+
+/** Names of the files in a folder; none where it is missing. */
+async function filesIn(folder: URL): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(folder));
+    return entries.filter(({ isFile }) => isFile).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 const types: Record<string, string> = {

@@ -18,7 +18,8 @@ import type { Engine } from "./engine/engine.ts";
 import { noResiduals } from "./engine/residuals.ts";
 import type { Pack } from "./text/pack.ts";
 import { type AttentionContext, attentionContext, contextOfLayer } from "./models/attention.ts";
-import { block, blockMaps, mapsReadAgain, namedVectors, type Project } from "./models/decoder.ts";
+import { block, namedVectors, type Project } from "./models/decoder.ts";
+import { blockMaps, mapsReadAgain } from "./models/linear_maps.ts";
 import type { HeldDecoder } from "./models/held.ts";
 import { blockVectors, traitsOf } from "./models/traits.ts";
 

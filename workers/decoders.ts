@@ -6,7 +6,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import { InputError } from "../core/errors.ts";
 import type { Decoder, WeightFormat } from "../core/generate/decoder.ts";
 import { createDecoder } from "../core/generate/session.ts";
-import { type WeightEntry, type WeightFile, weightFile } from "../core/generate/weight_file.ts";
+import { weightFile, weightFileBytes } from "../core/generate/weight_file.ts";
 import type { DecoderConfig } from "../core/models/config.ts";
 import { type ChatTokenizer, createTokenizer } from "../core/text/tokenizer.ts";
 import { BuiltinModel } from "../data/builtin/mod.ts";
@@ -105,10 +105,22 @@ export async function loadDecoder(
   const file = weightFile(config, format);
   requireMemory(name, file.bytes);
   const folder = join(cacheFolder, `${fingerprint}-${format}-${LAYOUT}`);
-  await ensureWeights(join(folder, WEIGHTS), file, async (entry, done) => {
-    onEvent({ type: "progress", what: "Preparing weights", done, total: file.entries.length });
-    return await entry.make(weights);
-  });
+  await ensureWeights(
+    join(folder, WEIGHTS),
+    file.bytes,
+    () =>
+      weightFileBytes(
+        file,
+        weights,
+        (done) =>
+          onEvent({
+            type: "progress",
+            what: "Preparing weights",
+            done,
+            total: file.entries.length,
+          }),
+      ),
+  );
   return await createDecoder({
     ...{ config, format, weights: file, folder, file: WEIGHTS },
     threads: threads > 0 ? threads : navigator.hardwareConcurrency,
@@ -119,8 +131,8 @@ export async function loadDecoder(
 /** Makes sure that a whole weight file lies at `path`. */
 async function ensureWeights(
   path: string,
-  { bytes: size, entries }: WeightFile,
-  make: (entry: WeightEntry, done: number) => Promise<Uint8Array[]>,
+  size: number,
+  pieces: () => AsyncIterable<Uint8Array>,
 ): Promise<void> {
   if (await isWhole(path, size)) return;
   const folder = dirname(path);
@@ -133,16 +145,9 @@ async function ensureWeights(
     if (await isWhole(path, size)) return;
     await file.truncate(0);
     const hash = createHash("sha256");
-    let at = 0;
-    for (const [done, entry] of entries.entries()) {
-      const parts = await make(entry, done);
-      for (const [i, { offset }] of entry.tensors.entries()) {
-        for (const bytes of [new Uint8Array(offset - at), parts[i] ?? new Uint8Array()]) {
-          hash.update(bytes);
-          await writeAll(file, bytes);
-          at += bytes.length;
-        }
-      }
+    for await (const bytes of pieces()) {
+      hash.update(bytes);
+      await writeAll(file, bytes);
     }
     await file.sync();
     // The digest goes first: weights without one would be made again.

@@ -59,6 +59,7 @@ export async function runExport(
       dimensions: config.dimensions,
       ...{ preference, opened, name, base, output: request.output },
       dtype: request.dtype ?? "float32",
+      page: () => readPage(request),
       describe: describing(request, { stored, run, name, base, preference }),
       onWeight(done, total) {
         options.signal.throwIfAborted();
@@ -110,10 +111,19 @@ function describing(
   };
 }
 
-function checkDtype({ format, dtype }: ExportRequest, { hasDtype }: ExportFormatEntry): void {
-  if (dtype === undefined || hasDtype) return;
+function checkDtype({ format, dtype }: ExportRequest, { dtypes }: ExportFormatEntry): void {
+  if (dtype === undefined || dtypes.includes(dtype)) return;
+  const expected = dtypes.length > 1
+    ? `dtype to be one of ${dtypes.join(", ")}`
+    : "no dtype, because a LoRA is stored in float32";
+  throw new InputError(`Cannot export ${format}: expected ${expected}, got ${dtype}`);
+}
+
+async function readPage({ format, page }: ExportRequest): Promise<Record<string, Uint8Array>> {
+  const files = await page?.() ?? {};
+  if (Object.keys(files).length > 0) return files;
   throw new InputError(
-    `Cannot export ${format}: expected no dtype, because a LoRA is stored in float32, got ${dtype}`,
+    `Cannot export ${format}: expected the page that runs it (made by deno task offline_page), got none`,
   );
 }
 

@@ -82,6 +82,11 @@ const formatCards: Record<ExportFormat, FormatCard> = {
       "`base.gguf`: the base model as llama.cpp's converter makes it, at any quantisation.",
     ],
   },
+  onnx: {
+    library: "onnxruntime",
+    title: ({ adapter, base_model }) => `${adapter} on ${base_model}: an ONNX model that takes λ`,
+    use: onnxUse,
+  },
   split: {
     title: ({ adapter }) => `${adapter}: LoRAs that give every preference`,
     use: splitUse,
@@ -137,6 +142,42 @@ function splitUse({ dimensions, loras = [], base_model }: ExportRecord): string[
     "```",
     "",
     "vLLM takes one LoRA a request: export it with `--format peft` at the λ that are wanted.",
+  ];
+}
+
+/** How an ONNX model is run: by hand, and in a browser. */
+function onnxUse({ dimensions }: ExportRecord): string[] {
+  const preference = dimensions.map(() => Number((1 / dimensions.length).toFixed(4)));
+  return [
+    "`index.html` runs the model in a browser, with a slider for λ and no server that computes: put the " +
+    "folder on any static host, or open the page from the disk and choose the folder there.",
+    "",
+    "In Python (`pip install onnxruntime`), the logits after a prompt of token ids:",
+    "",
+    "```python",
+    "import numpy as np, onnxruntime",
+    'session = onnxruntime.InferenceSession("model.onnx")',
+    "ids = np.array([[1, 2, 3]], np.int32)",
+    `preference = ${JSON.stringify(preference)}  # λ: ${dimensions.join(", ")}; sums to 1`,
+    "tokens = ids.shape[1]",
+    "mask = np.triu(np.full((tokens, tokens), -np.inf, np.float32), 1)",
+    "feeds = {",
+    '    "ids": ids,',
+    '    "positions": np.arange(tokens, dtype=np.int64)[None],',
+    '    "score_parts": np.array([0, tokens], np.int64),  # tokens before these, and these',
+    '    "output_rows": np.array([tokens - 1], np.int32),',
+    '    "preference": np.array(preference, np.float32)[None, None],',
+    "}",
+    "for put in session.get_inputs():",
+    '    if put.name.startswith("mask"):',
+    "        feeds[put.name] = mask[None, None, None]",
+    '    if put.name.startswith("past"):  # keys and values of the tokens before: none',
+    "        heads, size = put.shape[1], put.shape[4]",
+    "        feeds[put.name] = np.zeros((1, heads, 1, 0, size), np.float32)",
+    'logits, present = session.run(["logits", "present"], feeds)',
+    "```",
+    "",
+    "Rows of a batch may have different λ.",
   ];
 }
 

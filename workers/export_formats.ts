@@ -1,17 +1,32 @@
 // The formats of other tools that an adapter can be written in: one entry each, with what it needs, how
 // it is written and what its card tells. export.ts reads the adapter and its base for all of them.
 import { fuseMaps } from "../core/export/fused_maps.ts";
+import { IN_BROWSER, type InBrowser } from "../core/export/in_browser.ts";
 import { ggufLora } from "../core/export/gguf_lora.ts";
 import { type AdaptedModules, type Lora, loraAt, splitLora } from "../core/export/lora_maps.ts";
+import { onnxModel } from "../core/export/onnx_model.ts";
 import { mergedWeights } from "../core/export/merged_weights.ts";
 import { peftConfig, peftTensors } from "../core/export/peft.ts";
+import type { WeightFormat } from "../core/generate/decoder.ts";
+import { weightFileBytes } from "../core/generate/weight_file.ts";
 import type { OpenedModel } from "../data/models.ts";
 import { writeFolderAtomic } from "../data/store/atomic.ts";
 import type { ExportRecord } from "../data/store/exports.ts";
 import { encodeJson } from "../data/store/json.ts";
 import type { StoredType } from "../data/store/model_folder.ts";
+import { writeStreamedFolder } from "../data/store/streamed_folder.ts";
 import { encodeTensors } from "../data/store/tensors.ts";
 import { storeModel } from "./store_model.ts";
+
+/** How merged weights can be stored, by transformers' words. */
+const mergedTypes = { float32: "F32", bfloat16: "BF16", float16: "F16" } satisfies Types<
+  StoredType
+>;
+/** How an ONNX model's can be: floats, or whole numbers in blocks of 32. */
+const onnxTypes = { float32: "float32", int8: "int8", int4: "int4" } satisfies Types<WeightFormat>;
+type Types<T> = Record<string, T>;
+export type ExportDtype = keyof typeof mergedTypes | keyof typeof onnxTypes;
+export const exportDtypes = Object.keys({ ...mergedTypes, ...onnxTypes }) as ExportDtype[];
 
 type Files = Record<string, Uint8Array | string>;
 type SplitLoras = NonNullable<ExportRecord["loras"]>;
@@ -25,8 +40,11 @@ export interface ExportSubject {
   /** What files call the adapter and the base. */
   name: string;
   base: string;
+  /** One of the format's. */
   dtype: ExportDtype;
   output: string;
+  /** The page that runs a model in a browser, for formats that bring it: file by file. */
+  page(): Promise<Files>;
   /** The card and the record of the export, whose LoRAs a format adds. */
   describe(loras?: SplitLoras): Promise<Files>;
   onWeight(done: number, total: number): void;
@@ -37,8 +55,8 @@ export interface ExportFormatEntry {
   description: string; // for the help
   /** Whether a file of it is for one λ. */
   isForOnePreference: boolean;
-  /** Whether `dtype` decides about its weights. */
-  hasDtype: boolean;
+  /** How its weights can be stored, the default first; one where there is no choice. */
+  dtypes: readonly ExportDtype[];
   /** Whether the base's tokenizer goes with it. */
   hasText: boolean;
   /** Writes the folder; the ranks of its LoRAs. Throws as data/store's writers. */
@@ -49,7 +67,7 @@ export const exportFormats = {
   peft: {
     description: "a LoRA for PEFT, transformers and vLLM",
     isForOnePreference: true,
-    hasDtype: false,
+    dtypes: ["float32"],
     hasText: false,
     async write(subject) {
       const { adapted, preference, opened: { config }, describe, output } = subject;
@@ -61,7 +79,7 @@ export const exportFormats = {
   merged: {
     description: "the base model with the adapter merged in, a folder for transformers",
     isForOnePreference: true,
-    hasDtype: true,
+    dtypes: keysOf(mergedTypes),
     hasText: true,
     async write({ adapted, preference, opened, dtype, output, describe, onWeight }) {
       const read = mergedWeights(opened.weights, { ...adapted, preference: preference ?? [] });
@@ -69,7 +87,7 @@ export const exportFormats = {
       await storeModel(output, {
         opened,
         files: await describe(),
-        dtype: exportTypes[dtype],
+        dtype: typeOf<StoredType>(mergedTypes, dtype),
         read: (name) => {
           onWeight(++done, opened.weights.names.length);
           return read(name);
@@ -81,7 +99,7 @@ export const exportFormats = {
   "gguf-lora": {
     description: "a LoRA for llama.cpp",
     isForOnePreference: true,
-    hasDtype: false,
+    dtypes: ["float32"],
     hasText: false,
     async write({ adapted, preference, opened: { config }, name, output, describe }) {
       const lora = fuseMaps(loraAt(adapted, preference ?? []), config);
@@ -93,7 +111,7 @@ export const exportFormats = {
   split: {
     description: "LoRAs for llama.cpp and PEFT that give every λ, each by a scale of its own",
     isForOnePreference: false,
-    hasDtype: false,
+    dtypes: ["float32"],
     hasText: false,
     async write(subject) {
       const { adapted, dimensions, opened: { config }, name, output, describe } = subject;
@@ -114,18 +132,48 @@ export const exportFormats = {
       return loras.map(({ rank }) => rank);
     },
   },
+  onnx: {
+    description:
+      "model and adapter with λ as an input, for ONNX Runtime, and a page that runs them " +
+      "in a browser",
+    isForOnePreference: false,
+    dtypes: keysOf(onnxTypes),
+    hasText: true,
+    async write({ adapted, dimensions, opened, dtype, name, base, output, ...subject }) {
+      const { config } = opened;
+      const source = { ...adapted, id: name, objectives: dimensions.length };
+      const file = "model.onnx.data";
+      const { graph, weights } = onnxModel(config, source, {
+        format: typeOf<WeightFormat>(onnxTypes, dtype),
+        file,
+      });
+      const inBrowser: InBrowser = {
+        ...{ name, base, dimensions, config, dtype },
+        graph: "model.onnx",
+        weights: { name: file, bytes: weights.bytes },
+      };
+      const onEntry = (done: number) => subject.onWeight(done, weights.entries.length);
+      await writeStreamedFolder(output, {
+        files: {
+          ...await subject.page(),
+          ...await opened.textFiles(),
+          [inBrowser.graph]: graph,
+          [IN_BROWSER]: encodeJson({ ...inBrowser }, { name: IN_BROWSER }) + "\n",
+          ...await subject.describe(),
+        },
+        streams: [{
+          name: file,
+          size: weights.bytes,
+          pieces: () => weightFileBytes(weights, opened.weights, onEntry),
+        }],
+      });
+      return [];
+    },
+  },
 } satisfies Record<string, ExportFormatEntry>;
 
 /** Name of a format. */
 export type ExportFormat = keyof typeof exportFormats;
-
-/** How merged weights can be stored, by transformers' words. */
-export const exportTypes = {
-  float32: "F32",
-  bfloat16: "BF16",
-  float16: "F16",
-} satisfies Record<string, StoredType>;
-export type ExportDtype = keyof typeof exportTypes;
 
 /** The two files of a PEFT adapter. */
 function peftFiles(
@@ -138,4 +186,15 @@ function peftFiles(
     [name]: encodeJson(json, { name }) + "\n",
     "adapter_model.safetensors": encodeTensors(peftTensors(lora), { name, format: "pt" }),
   };
+}
+
+function keysOf<T>(types: Partial<Record<ExportDtype, T>>): ExportDtype[] {
+  return Object.keys(types) as ExportDtype[];
+}
+
+/** A format's own word for a type of its `dtypes`. */
+function typeOf<T>(types: Partial<Record<ExportDtype, T>>, dtype: ExportDtype): T {
+  const type = types[dtype];
+  if (type !== undefined) return type;
+  throw new RangeError(`Cannot export: expected one of ${keysOf(types).join(", ")}, got ${dtype}`);
 }

@@ -183,12 +183,14 @@ export interface ExportRequest {
   /** λ as text; undefined for formats that serve every λ and adapters of one dimension. */
   preference?: string;
   output: string; // folder
-  /** How merged weights are stored; undefined: float32. */
+  /** How weights are stored, where a format has the choice; undefined: float32. */
   dtype?: ExportDtype;
   /** What files call the base model; undefined: its hub id, or its name without its folder. */
   base?: string;
   /** Licence of the training data, as the hub writes it. */
   license?: string;
+  /** The page that runs a model in a browser, file by file: for formats that bring it. */
+  page?: () => Promise<Record<string, Uint8Array>>;
 }
 
 /** What an export wrote. */

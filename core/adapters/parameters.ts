@@ -1,7 +1,7 @@
 // The trained tensors of an adapter, by decoder block: named, ordered, loaded and read back.
 import * as tf from "@tensorflow/tfjs-core";
 import type { DecoderConfig } from "../models/config.ts";
-import { blockMaps, mapShape } from "../models/decoder.ts";
+import { blockMaps, mapShape } from "../models/linear_maps.ts";
 import { InputError } from "../errors.ts";
 import { Random } from "../random.ts";
 import type { Adapter, ParameterValues } from "./adapter.ts";

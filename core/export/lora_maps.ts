@@ -47,17 +47,7 @@ export function loraAt(adapted: AdaptedModules, preference: number[]): Lora {
  * for an adapter that is not affine in λ.
  */
 export function splitLora(adapted: AdaptedModules, dimensions: number): ScaledLora[] {
-  const { adapter } = adapted;
-  if (!adapter.affine) {
-    throw new InputError(
-      "Cannot split the adapter: expected one that is affine in λ, got policies of which the nearest " +
-        "to λ answers",
-    );
-  }
-  const corners = Array.from(
-    { length: dimensions },
-    (_, i) => adapter.rowFactors(Array.from({ length: dimensions }, (_, j) => Number(i === j))),
-  );
+  const corners = cornerFactors(adapted.adapter, dimensions);
   const isFixed = (r: number) => corners.every((own) => own[r] === corners[0]?.[r]);
   const only = (own: Float32Array | undefined, fixed: boolean) =>
     Float32Array.from(own ?? [], (value, r) => isFixed(r) === fixed ? value : 0);
@@ -65,6 +55,23 @@ export function splitLora(adapted: AdaptedModules, dimensions: number): ScaledLo
     { dimension: null, lora: loraOf(adapted, only(corners[0], true)) },
     ...corners.map((own, dimension) => ({ dimension, lora: loraOf(adapted, only(own, false)) })),
   ].filter(({ lora }) => lora.rank > 0);
+}
+
+/**
+ * What the corners e_i of the simplex over M dimensions scale an adapter's columns by: M times (R).
+ * Every λ scales them by Σ λ_i times these. Throws InputError for an adapter that is not affine in λ.
+ */
+export function cornerFactors(adapter: Adapter, dimensions: number): Float32Array[] {
+  if (!adapter.affine) {
+    throw new InputError(
+      "Cannot export the adapter for every λ: expected one that is affine in λ, got policies of which the " +
+        "nearest to λ answers",
+    );
+  }
+  return Array.from(
+    { length: dimensions },
+    (_, i) => adapter.rowFactors(Array.from({ length: dimensions }, (_, j) => Number(i === j))),
+  );
 }
 
 /** The LoRA of the columns whose factor is not zero, their factors inside B. */

@@ -2,7 +2,7 @@
 // without adapter holds. W = W₀ + ΔW(λ), Zhong et al. 2024, eq. 5.
 import type { Adapter } from "../adapters/adapter.ts";
 import type { StoredParameters } from "../adapters/parameters.ts";
-import { mapShape } from "../models/decoder.ts";
+import { mapShape } from "../models/linear_maps.ts";
 import type { WeightSource } from "../models/weights.ts";
 
 /**

@@ -1,7 +1,7 @@
 // How large a decoder and an adapter on it are: numbers of parameters, and what each token takes.
 // The footprint of a run (run.ts) is made of these. Letters as in the README.
 import type { DecoderConfig } from "../models/config.ts";
-import { blockMaps, mapShape } from "../models/decoder.ts";
+import { blockMaps, mapShape } from "../models/linear_maps.ts";
 import { blockVectors } from "../models/traits.ts";
 
 /** Parameters of a decoder by the part that holds them. */

@@ -6,7 +6,7 @@ import type { RunConfig } from "../config.ts";
 import { RESIDUAL_BYTES } from "../engine/byte_budget.ts";
 import { weightFile } from "../generate/weight_file.ts";
 import type { DecoderConfig } from "../models/config.ts";
-import { mapShape, mapsReadAgain } from "../models/decoder.ts";
+import { mapShape, mapsReadAgain } from "../models/linear_maps.ts";
 import { pairwiseLosses } from "../objectives/pairwise_losses.ts";
 import { adapterParameters, cacheBytesPerToken, heldBytes } from "./model.ts";
 import {

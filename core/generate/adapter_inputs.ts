@@ -5,7 +5,7 @@ import { InputError } from "../errors.ts";
 import type { ParameterValues } from "../adapters/adapter.ts";
 import type { DecoderConfig } from "../models/config.ts";
 import type { AdapterSource } from "./decoder.ts";
-import { graphNames } from "./graph.ts";
+import { graphNames } from "./graph_names.ts";
 import { blockProduct, type PlacedMap, type Product, productNames } from "./products.ts";
 
 /** Values of a graph input, row-major. */

@@ -16,35 +16,22 @@ import {
   traitsOf,
 } from "../models/traits.ts";
 import type { WeightFormat } from "./decoder.ts";
+import type { GraphAdapter } from "./graph_adapter.ts";
+import { graphNames } from "./graph_names.ts";
 import { type Attributes, GraphBuilder } from "./onnx.ts";
 import { blockProduct, hasBias, headProduct, type Product, type ProductName } from "./products.ts";
 import { type Bits, BLOCK, codeColumns, hasOffsets } from "./quantize.ts";
 import { embeddingIsHead, formatBits, ropeNames, type WeightFile } from "./weight_file.ts";
 
-/** Names of the graph's inputs and outputs; B sequences of T tokens, G = H / K. */
-export const graphNames = {
-  ids: "ids", // (B, T) int32
-  positions: "positions", // (B, T) int64
-  /** Of a kind of layer (B, 1, 1, T, P + T): added to scores of past and new tokens. */
-  mask: (kind: number) => kind === 0 ? "mask" : `mask_${kind}`,
-  scoreParts: "score_parts", // (2) int64: P, T
-  outputRows: "output_rows", // (O) int32: rows of B·T whose logits are wanted
-  rowFactors: "row_factors", // (B, 1, R): what the adapter scales its columns by
-  past: (layer: number) => ({ keys: `past_keys_${layer}`, values: `past_values_${layer}` }), // (B, K, 1, P, headDim)
-  /** The adapter's factors of a product of n maps: Vᵀ (n·R, 1, in) and U (n·R, 1, out). */
-  factors: (product: string) => ({ V: `${product}.V`, U: `${product}.U` }),
-  logits: "logits", // (O, 1, V)
-  present: "present", // (B, layers·2·K, 1, T, headDim): new keys and values of every block in turn
-} as const;
-
 /** The graph of `config` as an ONNX model whose constants lie in `file` beside it. */
 export function decoderGraph(
   config: DecoderConfig,
-  { format, weights, file }: {
+  { format, weights, file, adapter }: {
     format: WeightFormat;
     weights: WeightFile;
     /** Name of the weight file, relative to the model's folder. */
     file: string;
+    adapter: GraphAdapter;
   },
 ): Uint8Array {
   const graph = new GraphBuilder();
@@ -53,6 +40,7 @@ export function decoderGraph(
     if (tensor === undefined) throw new RangeError(`Cannot write the graph: no constant ${name}`);
     return graph.external(tensor, file);
   };
+  const values = { graph, constant };
   const { heads, kvHeads, headDim, vocabSize, normEpsilon } = config;
   const { norms, qkNorm, activation, scoreCap, logitCap, embeddingScale } = traitsOf(config);
   const kinds = attentionKinds(config);
@@ -63,7 +51,7 @@ export function decoderGraph(
     graph.input(graphNames.mask(kind), "float32", ["B", 1, 1, "T", "L"])
   );
   const outputRows = graph.input(graphNames.outputRows, "int32", ["O"]);
-  const rowFactors = [graph.input(graphNames.rowFactors, "float32", ["B", 1, "R"])];
+  const rowFactors = [adapter.rowFactors(values)];
   for (const n of [2, 3]) {
     const copies = Array.from({ length: n }, () => rowFactors[0] ?? "");
     rowFactors.push(graph.node("Concat", copies, { attributes: { axis: 2 } })); // (B, 1, n·R)
@@ -105,10 +93,8 @@ export function decoderGraph(
   /** x·Wᵀ of a block's product, the adapter's increment and the biases. */
   function project(x: string, layer: number, productName: ProductName): string {
     const product = blockProduct(config, layer, productName);
-    const names = graphNames.factors(product.name);
     const n = product.maps.length;
-    const V = graph.input(names.V, "float32", [`${n}R`, 1, product.in]);
-    const U = graph.input(names.U, "float32", [`${n}R`, 1, product.out]);
+    const { V, U } = adapter.factors(values, product);
     const low = multiply(x, V, { transB: 1, transBatchB: 1 }); // (B, T, n·R)
     const scaled = graph.node("Mul", [low, rowFactors[n - 1] ?? ""]);
     const increment = multiply(scaled, U, { transBatchB: 1 });

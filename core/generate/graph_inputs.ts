@@ -1,24 +1,25 @@
 // What one run of the decoder's graph takes besides weights: a prompt's inputs, made for the run, and
 // a step's, kept while the same number of sequences goes on. Called by core/generate/session.ts.
-import * as ort from "onnxruntime-node";
+import { Tensor } from "onnxruntime-common";
 import type { DecoderConfig } from "../models/config.ts";
 import { attentionKinds } from "../models/traits.ts";
-import { graphNames } from "./graph.ts";
+import { graphNames } from "./graph_names.ts";
 import type { KeyValues } from "./key_values.ts";
 
 /** Inputs of the graph by name. */
-export type Feeds = Record<string, ort.Tensor>;
+export type Feeds = Record<string, Tensor>;
+
+/** What the graph's adapter wants to know of a row: an input (B, 1, W), one row of it. */
+export interface RowInput {
+  name: string;
+  values: Float32Array; // (W)
+}
 
 /** Inputs of a run that appends `ids` to the sequence in `slot`, which has `length` tokens. */
 export function promptInputs(
   config: DecoderConfig,
   cache: KeyValues,
-  { slot, length, ids, factors }: {
-    slot: number;
-    length: number;
-    ids: Int32Array;
-    factors: Float32Array; // (R)
-  },
+  { slot, length, ids, row }: { slot: number; length: number; ids: Int32Array; row: RowInput },
 ): Feeds {
   const count = ids.length;
   const past = length === 0 ? 0 : cache.capacity; // without a past, attention over it is left out
@@ -26,17 +27,17 @@ export function promptInputs(
     const mask = promptMask({ length, past, count, window });
     return [
       graphNames.mask(kind),
-      new ort.Tensor("float32", mask, [1, 1, 1, count, past + count]),
+      new Tensor("float32", mask, [1, 1, 1, count, past + count]),
     ];
   });
   return {
     ...pastTensors(config, cache, { slot, rows: 1, past }),
     ...Object.fromEntries(masks),
     [graphNames.scoreParts]: int64([past, count], [2]),
-    [graphNames.ids]: new ort.Tensor("int32", ids, [1, count]),
+    [graphNames.ids]: new Tensor("int32", ids, [1, count]),
     [graphNames.positions]: int64(Array.from(ids, (_, i) => length + i), [1, count]),
-    [graphNames.outputRows]: new ort.Tensor("int32", Int32Array.of(count - 1), [1]),
-    [graphNames.rowFactors]: new ort.Tensor("float32", factors, [1, 1, factors.length]),
+    [graphNames.outputRows]: new Tensor("int32", Int32Array.of(count - 1), [1]),
+    [row.name]: new Tensor("float32", row.values, [1, 1, row.values.length]),
   };
 }
 
@@ -45,7 +46,7 @@ export interface StepRow {
   slot: number;
   length: number; // of the sequence before
   id: number;
-  factors: Float32Array; // (R)
+  values: Float32Array; // (W), of its RowInput
 }
 
 /** Inputs of steps over the first `rows` slots, as long as the cache keeps its buffers. */
@@ -53,7 +54,7 @@ export class StepInputs {
   readonly feeds: Feeds;
   private readonly ids: Int32Array;
   private readonly positions: BigInt64Array;
-  private readonly factors: Float32Array;
+  private readonly rowValues: Float32Array;
   private readonly masks: { window: number; values: Float32Array }[];
   private readonly outputRows: Int32Array;
   private readonly generation: number;
@@ -61,14 +62,15 @@ export class StepInputs {
   constructor(
     config: DecoderConfig,
     private readonly cache: KeyValues,
-    readonly size: { rows: number; outputs: number; rank: number },
+    readonly size: { rows: number; outputs: number },
+    { name, width }: { name: string; width: number }, // of the RowInput
   ) {
-    const { rows, outputs, rank } = size;
+    const { rows, outputs } = size;
     const { capacity, generation } = cache;
     this.generation = generation;
     this.ids = new Int32Array(rows);
     this.positions = new BigInt64Array(rows);
-    this.factors = new Float32Array(rank * rows);
+    this.rowValues = new Float32Array(width * rows);
     this.masks = attentionKinds(config).map(({ window }) => ({
       window: window ?? Infinity,
       values: new Float32Array(rows * (capacity + 1)),
@@ -77,14 +79,14 @@ export class StepInputs {
     this.feeds = {
       ...pastTensors(config, cache, { slot: 0, rows, past: capacity }),
       [graphNames.scoreParts]: int64([capacity, 1], [2]),
-      [graphNames.ids]: new ort.Tensor("int32", this.ids, [rows, 1]),
-      [graphNames.positions]: new ort.Tensor("int64", this.positions, [rows, 1]),
-      [graphNames.outputRows]: new ort.Tensor("int32", this.outputRows, [outputs]),
-      [graphNames.rowFactors]: new ort.Tensor("float32", this.factors, [rows, 1, rank]),
+      [graphNames.ids]: new Tensor("int32", this.ids, [rows, 1]),
+      [graphNames.positions]: new Tensor("int64", this.positions, [rows, 1]),
+      [graphNames.outputRows]: new Tensor("int32", this.outputRows, [outputs]),
+      [name]: new Tensor("float32", this.rowValues, [rows, 1, width]),
     };
     this.masks.forEach(({ values }, kind) => {
       const dims = [rows, 1, 1, 1, capacity + 1];
-      this.feeds[graphNames.mask(kind)] = new ort.Tensor("float32", values, dims);
+      this.feeds[graphNames.mask(kind)] = new Tensor("float32", values, dims);
     });
   }
 
@@ -106,11 +108,11 @@ export class StepInputs {
         values.fill(0, slot * scores + first, slot * scores + length);
       }
     }
-    rows.forEach(({ slot, length, id, factors }, output) => {
+    rows.forEach(({ slot, length, id, values }, output) => {
       this.ids[slot] = id;
       this.positions[slot] = BigInt(length);
       this.outputRows[output] = slot;
-      this.factors.set(factors, slot * this.size.rank);
+      this.rowValues.set(values, slot * values.length);
     });
   }
 }
@@ -126,7 +128,7 @@ function pastTensors(
   return Object.fromEntries(cache.buffers.map((buffer, i) => {
     const { keys, values } = graphNames.past(i >> 1);
     const part = buffer.subarray(slot * size, (slot + rows) * size);
-    return [i % 2 === 0 ? keys : values, new ort.Tensor("float32", part, dims)];
+    return [i % 2 === 0 ? keys : values, new Tensor("float32", part, dims)];
   }));
 }
 
@@ -153,6 +155,6 @@ function promptMask({ length, past, count, window }: {
   return mask;
 }
 
-function int64(values: number[], dims: number[]): ort.Tensor {
-  return new ort.Tensor("int64", BigInt64Array.from(values, BigInt), dims);
+function int64(values: number[], dims: number[]): Tensor {
+  return new Tensor("int64", BigInt64Array.from(values, BigInt), dims);
 }

@@ -1,40 +1,72 @@
 // What lives inside the decoder of core/generate/session.ts: adapters in the layout of the graph,
 // sequences with their place in the cache, and prefixes copied out of it.
-import * as ort from "onnxruntime-node";
+import { Tensor } from "onnxruntime-common";
 import type { DecoderConfig } from "../models/config.ts";
 import { adapterInputs, factorRank } from "./adapter_inputs.ts";
 import type { AdapterSource, DecodeAdapter, Prefix, Sequence } from "./decoder.ts";
 import type { Feeds, StepInputs } from "./graph_inputs.ts";
+import { graphNames } from "./graph_names.ts";
 import type { KeyValues } from "./key_values.ts";
 
 /** Sequences of one adapter, or of none: those that can share a step. */
 export interface Group {
-  adapter: LoadedAdapter;
+  adapter: RunAdapter;
   cache: KeyValues;
   inputs: StepInputs | null;
 }
 
+/** An adapter as a decoder runs it: what the graph takes of it, and of each row's preference. */
+export abstract class RunAdapter implements DecodeAdapter {
+  abstract readonly id: string;
+  abstract readonly objectives: number;
+  abstract readonly bytes: number;
+  /** Inputs that are the same for all rows. */
+  abstract readonly feeds: Feeds;
+  /** The input that tells a row's preference, (B, 1, width). */
+  abstract readonly rowInput: { name: string; width: number };
+  /** A row's values of it. */
+  abstract rowValues(preference: number[]): Float32Array;
+}
+
 /** An adapter, or none, in the layout of the graph. */
-export class LoadedAdapter implements DecodeAdapter {
+export class LoadedAdapter extends RunAdapter {
   readonly id: string;
   readonly objectives: number;
   readonly bytes: number;
-  readonly width: number; // R
   readonly feeds: Feeds;
+  readonly rowInput: { name: string; width: number };
 
   constructor(config: DecoderConfig, private readonly source: AdapterSource | null) {
+    super();
     const inputs = adapterInputs(config, source);
     this.id = source?.id ?? "";
     this.objectives = source?.objectives ?? 0;
-    this.width = factorRank(source);
+    this.rowInput = { name: graphNames.rowFactors, width: factorRank(source) };
     this.bytes = inputs.reduce((sum, { values }) => sum + values.byteLength, 0);
     this.feeds = Object.fromEntries(
-      inputs.map(({ name, dims, values }) => [name, new ort.Tensor("float32", values, dims)]),
+      inputs.map(({ name, dims, values }) => [name, new Tensor("float32", values, dims)]),
     );
   }
 
-  rowFactors(preference: number[]): Float32Array {
-    return this.source?.adapter.rowFactors(preference) ?? new Float32Array(this.width);
+  override rowValues(preference: number[]): Float32Array {
+    return this.source?.adapter.rowFactors(preference) ?? new Float32Array(this.rowInput.width);
+  }
+}
+
+/** The adapter that lies in an exported graph, which takes λ itself. */
+export class IncludedAdapter extends RunAdapter {
+  readonly id = "included";
+  readonly bytes = 0;
+  readonly feeds: Feeds = {};
+  readonly rowInput: { name: string; width: number };
+
+  constructor(readonly objectives: number) {
+    super();
+    this.rowInput = { name: graphNames.preference, width: objectives };
+  }
+
+  override rowValues(preference: number[]): Float32Array {
+    return Float32Array.from(preference);
   }
 }
 
@@ -45,7 +77,7 @@ export class LiveSequence implements Sequence {
 
   constructor(
     readonly group: Group,
-    readonly factors: Float32Array, // (R)
+    readonly rowValues: Float32Array, // of the adapter's RowInput
     private readonly onDispose: () => void,
   ) {}
 
@@ -79,7 +111,7 @@ export class LiveSequence implements Sequence {
 /** Keys and values of the first tokens of a sequence. */
 export class CopiedPrefix implements Prefix {
   constructor(
-    readonly adapter: LoadedAdapter,
+    readonly adapter: RunAdapter,
     readonly length: number,
     readonly copy: Float32Array<ArrayBuffer>,
   ) {}

@@ -2,7 +2,7 @@
 // are one product. The graph, the file of weights and the adapter's factors agree on names and shapes
 // through this.
 import type { DecoderConfig } from "../models/config.ts";
-import { mapShape } from "../models/decoder.ts";
+import { mapShape } from "../models/linear_maps.ts";
 import { blockVectors } from "../models/traits.ts";
 
 /** Products of a block and the maps whose outputs they give beside each other. */

@@ -36,8 +36,19 @@ export const formatBits: Record<WeightFormat, { blocks: Bits; head: Bits } | nul
   int4: { blocks: 4, head: 8 },
 };
 
-/** The file of a model in a format. */
-export function weightFile(config: DecoderConfig, format: WeightFormat): WeightFile {
+/** A constant that is no weight of the model, row-major. */
+export interface Constant {
+  name: string;
+  dims: number[];
+  values: Float32Array;
+}
+
+/** The file of a model in a format, and behind its weights what `constants` are. */
+export function weightFile(
+  config: DecoderConfig,
+  format: WeightFormat,
+  constants: Constant[] = [],
+): WeightFile {
   const { headDim, maxPositions, vocabSize, width, layers } = config;
   const { normOffset, queryScalar } = traitsOf(config);
   const bits = formatBits[format];
@@ -109,7 +120,29 @@ export function weightFile(config: DecoderConfig, format: WeightFormat): WeightF
       bytesOf(await source.read("model.embed_tokens.weight")),
     ]);
   }
+  for (const { name, dims, values } of constants) {
+    file.add([{ name, dims }], () => Promise.resolve([bytesOf(values)]));
+  }
   return file;
+}
+
+/** The file's bytes, piece by piece; `onEntry` is told of each entry before it is made. */
+export async function* weightFileBytes(
+  { entries }: WeightFile,
+  source: WeightSource,
+  onEntry: (index: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for (const [index, { tensors, make }] of entries.entries()) {
+    onEntry(index);
+    const parts = await make(source);
+    for (const [i, { offset }] of tensors.entries()) {
+      const bytes = parts[i] ?? new Uint8Array();
+      yield new Uint8Array(offset - at);
+      yield bytes;
+      at = offset + bytes.length;
+    }
+  }
 }
 
 /** Names of the rotary tables of `ropesOf`. */

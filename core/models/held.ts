@@ -4,7 +4,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { release } from "../bytes.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { DecoderConfig } from "./config.ts";
-import { blockMaps } from "./decoder.ts";
+import { blockMaps } from "./linear_maps.ts";
 import { blockVectors } from "./traits.ts";
 import type { WeightSource } from "./weights.ts";
 

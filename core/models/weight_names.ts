@@ -2,7 +2,7 @@
 // in one tensor, and GGUF's.
 // GGUF names: gguf-py/gguf/tensor_mapping.py of llama.cpp.
 import type { DecoderConfig } from "./config.ts";
-import { blockMaps, mapShape } from "./decoder.ts";
+import { blockMaps, mapShape } from "./linear_maps.ts";
 import { blockVectors, normPlaces, traitsOf } from "./traits.ts";
 
 /** Name and shape of every weight, (out, in) for maps, under Hugging Face's names. */

@@ -1,7 +1,8 @@
 // Text to token ids and back, for one model: its tokenizer and its chat template, through Hugging
 // Face's libraries. Decides where a response begins (after the template's assistant header) and
 // where it ends (one end token, the one the template writes). Used by pairs.ts and generation.
-import { createHash } from "node:crypto";
+import { sha256 as digest } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { InputError } from "../errors.ts";
 import { type ChatTemplate, compileChatTemplate } from "./chat_template.ts";
 import type { Message } from "./example.ts";
@@ -118,7 +119,7 @@ function fromParts(parts: TokenizerParts, options: TokenizerOptions): ChatTokeni
 }
 
 function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return bytesToHex(digest(utf8ToBytes(text)));
 }
 
 type Encode = (text: string) => number[];

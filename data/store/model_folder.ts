@@ -1,8 +1,6 @@
 // A model folder as Hugging Face's libraries and data/models.ts read it, written so that it appears
 // whole: text files as they are, and safetensors one weight at a time, so that a model takes no more
 // memory than its largest weight. Where full and merged fine-tuning end.
-import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { DivergedError } from "../../core/errors.ts";
 import { float32ToBfloat16, float32ToFloat16, floatView } from "../../core/models/floats.ts";
 import {
@@ -10,9 +8,8 @@ import {
   safetensorsHeader,
   type TensorData,
 } from "../../core/models/safetensors.ts";
-import { commitFolder, createTemporaryFolder, reportingStorage, writeAll } from "./atomic.ts";
 import { encodeJson } from "./json.ts";
-import { type Digest, encodeDigests, MANIFEST, sha256 } from "./manifest.ts";
+import { writeStreamedFolder } from "./streamed_folder.ts";
 import { firstNonFinite } from "./tensors.ts";
 
 const INDEX = "model.safetensors.index.json";
@@ -57,33 +54,14 @@ export async function writeModelFolder(
   { shardBytes = MOST_SHARD_BYTES }: { shardBytes?: number } = {},
 ): Promise<void> {
   const shards = shardsOf(model, shardBytes);
-  const texts = Object.entries({ ...model.files, ...indexFile(model, shards) })
-    .map(([name, content]) => ({
-      name,
-      bytes: typeof content === "string" ? new TextEncoder().encode(content) : content,
-    }));
-  const total = [
-    ...[...model.shapes.values()].map((shape) => storedBytes(shape, model)),
-    ...shards.map(({ header }) => header.length),
-    ...texts.map(({ bytes }) => bytes.length),
-  ].reduce((sum, size) => sum + size, 0);
-  await reportingStorage(path, total, async () => {
-    const temporary = await createTemporaryFolder(path);
-    try {
-      const digests: Record<string, Digest> = {};
-      for (const { name, bytes } of texts) {
-        await write(join(temporary, name), [bytes]);
-        digests[name] = { size: bytes.length, sha256: sha256(bytes) };
-      }
-      for (const shard of shards) {
-        digests[shard.file] = await write(join(temporary, shard.file), weightBytes(model, shard));
-      }
-      await write(join(temporary, MANIFEST), [encodeDigests(digests)]);
-      await commitFolder(temporary, path);
-    } catch (error) {
-      await Deno.remove(temporary, { recursive: true }).catch(() => {});
-      throw error;
-    }
+  const sizeOf = (name: string) => storedBytes(model.shapes.get(name) ?? [], model);
+  await writeStreamedFolder(path, {
+    files: { ...model.files, ...indexFile(model, shards) },
+    streams: shards.map((shard) => ({
+      name: shard.file,
+      size: shard.order.reduce((sum, name) => sum + sizeOf(name), shard.header.length),
+      pieces: () => weightBytes(model, shard),
+    })),
   });
 }
 
@@ -157,21 +135,4 @@ async function* weightBytes(
 
 function byteView(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-/** Writes pieces one after the other, durably; size and sha256 of the whole. */
-async function write(
-  path: string,
-  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-): Promise<Digest> {
-  const hash = createHash("sha256");
-  let size = 0;
-  using file = await Deno.open(path, { write: true, createNew: true });
-  for await (const piece of pieces) {
-    await writeAll(file, piece);
-    hash.update(piece);
-    size += piece.length;
-  }
-  await file.sync();
-  return { size, sha256: hash.digest("hex") };
 }

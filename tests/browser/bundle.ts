@@ -2,18 +2,30 @@
 import { fileURLToPath } from "node:url";
 import { readStaticFiles } from "../../commands/static_files.ts";
 
-let made: Promise<void> | undefined;
+const root = fileURLToPath(new URL("../../", import.meta.url));
+let page: Promise<unknown> | undefined;
+let offlinePage: Promise<unknown> | undefined;
 
 /** Runs the task; throws with its output where it fails. */
-export function bundlePage(): Promise<void> {
-  return made ??= (async () => {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["task", "--quiet", "page"],
-      cwd: fileURLToPath(new URL("../../", import.meta.url)),
-      env: { NO_COLOR: "1" },
-    }).output();
-    if (!success) throw new Error(`deno task page failed: ${new TextDecoder().decode(stderr)}`);
-  })();
+export async function bundlePage(): Promise<void> {
+  await (page ??= deno("task", "--quiet", "page"));
+}
+
+/** The page that exports bring, likewise. */
+export async function bundleOfflinePage(): Promise<void> {
+  await (offlinePage ??= deno("task", "--quiet", "offline_page"));
+}
+
+/** A module with all that it imports as one script for browsers. */
+export async function bundleScript(module: URL): Promise<string> {
+  return await deno("bundle", "--quiet", "--platform", "browser", fileURLToPath(module));
+}
+
+async function deno(...args: string[]): Promise<string> {
+  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, env: { NO_COLOR: "1" } });
+  const { success, stdout, stderr } = await command.output();
+  if (success) return new TextDecoder().decode(stdout);
+  throw new Error(`deno ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`);
 }
 
 /** The files that a server hands out, the page's among them. */

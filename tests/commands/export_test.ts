@@ -114,7 +114,7 @@ Deno.test("export refuses what it cannot write, in one sentence, and writes noth
     const cases: [string[], string][] = [
       [
         [...one, "--format", "onyx"],
-        'Cannot use --format: expected one of peft, merged, gguf-lora, split, got "onyx"',
+        'Cannot use --format: expected one of peft, merged, gguf-lora, split, onnx, got "onyx"',
       ],
       [
         all,
@@ -138,7 +138,7 @@ Deno.test("export refuses what it cannot write, in one sentence, and writes noth
       ],
       [
         [...one, "--dtype", "int8", "--format", "merged"],
-        'Cannot use --dtype: expected one of float32, bfloat16, float16, got "int8"',
+        "Cannot export merged: expected dtype to be one of float32, bfloat16, float16, got int8",
       ],
       [
         [...one, "--adapter", join(folder, "none")],
@@ -162,7 +162,7 @@ Deno.test("export refuses what it cannot write, in one sentence, and writes noth
       ],
       [
         ["--adapter", discrete, "--format", "split", "--output", output],
-        "Cannot split the adapter: expected one that is affine in λ, got policies of which the nearest to λ answers",
+        "Cannot export the adapter for every λ: expected one that is affine in λ, got policies of which the nearest to λ answers",
       ],
       [
         [...one, "--output", taken],

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { disposeParameters } from "../../core/adapters/parameters.ts";
 import type { Engine } from "../../core/engine/mod.ts";
 import { createFullPolicy, loadWeights } from "../../core/full_policy.ts";
-import { mapShape, mapsReadAgain } from "../../core/models/decoder.ts";
+import { mapShape, mapsReadAgain } from "../../core/models/linear_maps.ts";
 import { familyOf } from "../../core/models/families.ts";
 import { Random } from "../../core/random.ts";
 import { packSequences } from "../../core/text/pack.ts";

@@ -2,7 +2,7 @@
 // what they answer here.
 import assert from "node:assert/strict";
 import { storedAdapters } from "../../core/adapters/mod.ts";
-import type { AdapterSource } from "../../core/generate/decoder.ts";
+import type { AdapterSource, WeightFormat } from "../../core/generate/decoder.ts";
 import { float32Tensor } from "../../core/models/safetensors.ts";
 import { adaptedMaps } from "../../core/adapters/parameters.ts";
 import { createTokenizer } from "../../core/text/tokenizer.ts";
@@ -89,10 +89,10 @@ export async function storeRandomAdapter(
 export async function ownLogits(
   model: string,
   source: AdapterSource | null,
-  { ids, preferences }: { ids: number[]; preferences: number[][] },
+  { ids, preferences, format }: { ids: number[]; preferences: number[][]; format?: WeightFormat },
 ): Promise<Float32Array[][]> {
   const all: Float32Array[][] = [];
-  await withDecoder(model, {}, async (decoder) => {
+  await withDecoder(model, { format }, async (decoder) => {
     const adapter = source && decoder.loadAdapter(source);
     for (const preference of preferences) {
       const sequence = decoder.start({ adapter, preference: source ? preference : [] });

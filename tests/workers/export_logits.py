@@ -3,7 +3,7 @@ at once with a scale each, merged model folders.
 
 Reads JSON from standard input: a list of {"base": folder | null, "gguf": file | null, "ids": [...],
 "peft": [folders], "merged": [folders], "split": {"folder", "names", "scales": [[...]]} | null, "ways":
-["weighted", "scaled"]}.
+["weighted", "scaled"], "exact": computed in float64}.
 Prints a list of {"peft", "merged", "weighted", "scaled": logits (N, T, V)}: `weighted` by PEFT's
 add_weighted_adapter, `scaled` with all adapters active and their scales set.
 """
@@ -56,6 +56,8 @@ def split_logits(case):
     for name in names[1:]:
         model.load_adapter(place(name), name)
     model.eval()
+    if case.get("exact"):
+        model.double()
     ways = case.get("ways", ["weighted", "scaled"])
     for i, scales in enumerate(split["scales"] if "weighted" in ways else []):
         model.add_weighted_adapter(names, scales, f"lambda{i}", combination_type="cat")

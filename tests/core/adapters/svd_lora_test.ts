@@ -10,7 +10,7 @@ import {
 } from "../../../core/adapters/parameters.ts";
 import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import type { Engine } from "../../../core/engine/mod.ts";
-import { blockMaps } from "../../../core/models/decoder.ts";
+import { blockMaps } from "../../../core/models/linear_maps.ts";
 import { type HeldDecoder, holdDecoder } from "../../../core/models/held.ts";
 import { createPolicy } from "../../../core/policy.ts";
 import { Random } from "../../../core/random.ts";

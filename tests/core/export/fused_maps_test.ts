@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fuseMaps } from "../../../core/export/fused_maps.ts";
 import type { Lora } from "../../../core/export/lora_maps.ts";
-import { mapShape } from "../../../core/models/decoder.ts";
+import { mapShape } from "../../../core/models/linear_maps.ts";
 import type { DecoderConfig } from "../../../core/models/config.ts";
 import { openModel } from "../../../data/models.ts";
 import { modelPath } from "../generate/decoders.ts";

@@ -160,7 +160,8 @@ Deno.test("splitLora() refuses policies of which one answers, and parameters tha
   assert.equal(loraAt(discrete, [0.9, 0.1, 0]).rank, 3); // one member's rank
   assert.throws(() => splitLora(discrete, M), {
     name: "InputError",
-    message: /^Cannot split the adapter: expected one that is affine in λ, got policies/,
+    message:
+      /^Cannot export the adapter for every λ: expected one that is affine in λ, got policies/,
   });
   const adapted = adaptedBy(create("svd_lora"));
   adapted.parameters.delete(`${modules[1]}.U`);

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import onnxProto from "onnx-proto";
 import type { onnx as types } from "onnx-proto";
 import type { WeightFormat } from "../../../core/generate/decoder.ts";
-import { decoderGraph, graphNames } from "../../../core/generate/graph.ts";
+import { adapterAsInputs } from "../../../core/generate/graph_adapter.ts";
+import { graphNames } from "../../../core/generate/graph_names.ts";
+import { decoderGraph } from "../../../core/generate/graph.ts";
 import { GraphBuilder } from "../../../core/generate/onnx.ts";
 import { blockProduct, headProduct } from "../../../core/generate/products.ts";
 import { weightFile } from "../../../core/generate/weight_file.ts";
@@ -45,7 +47,9 @@ const traits: Partial<Traits> = {
 
 function graphOf(config: DecoderConfig, format: WeightFormat): types.IGraphProto {
   const weights = weightFile(config, format);
-  const model = onnx.ModelProto.decode(decoderGraph(config, { format, weights, file: "w.bin" }));
+  const model = onnx.ModelProto.decode(
+    decoderGraph(config, { format, weights, file: "w.bin", adapter: adapterAsInputs }),
+  );
   assert(model.graph);
   return model.graph;
 }

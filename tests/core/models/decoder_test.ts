@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../../../core/engine/mod.ts";
-import { block, capped, mapShape, namedVectors, rmsNorm } from "../../../core/models/decoder.ts";
+import { block, capped, namedVectors, rmsNorm } from "../../../core/models/decoder.ts";
+import { mapShape } from "../../../core/models/linear_maps.ts";
 import type { HeldDecoder } from "../../../core/models/held.ts";
 import { attentionContext, contextOfLayer } from "../../../core/models/attention.ts";
 import { createPolicy } from "../../../core/policy.ts";
