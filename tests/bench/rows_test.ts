@@ -57,6 +57,15 @@ Deno.test("the limit of a step is what its products take at the speed of a plain
   assert.deepEqual(limit, { gflops: 800, gflopsFloat32: 200, operations: held + float32, share });
 });
 
+Deno.test("unequal_step and front_grid hold their ratio to the fastest setting against a target", () => {
+  const step = report("unequal_step", [stepRound]);
+  assert.deepEqual(step.target, { value: 1.75, atLeast: 5, unit: "×", met: false });
+  const total = (seconds: number) => ({ figures: { total: seconds }, peakBytes: 1e9 });
+  const front = report("front_grid", [{ ours: total(20), fp32: total(120), bf16: total(70) }]);
+  assert.equal(front.fastest, "bf16");
+  assert.deepEqual(front.target, { value: 3.5, atLeast: 3, unit: "×", met: true });
+});
+
 Deno.test("mixed_preferences gives the overhead beside the ratio", () => {
   const round = { ours: { figures: { mixed: 4.1, one: 4 }, peakBytes: 2e9 } };
   const row = report("mixed_preferences", [round]);

@@ -1,6 +1,6 @@
 // The shape that the step is measured on, and how many floating-point operations its products take:
 // what the measured speed of a plain product is held against.
-import { blockMaps, mapShape } from "../../core/models/decoder.ts";
+import { blockMaps, mapShape } from "../../core/models/linear_maps.ts";
 import type { DecoderConfig } from "../../core/models/config.ts";
 
 /** SmolLM2-135M, as the peers shape it. */

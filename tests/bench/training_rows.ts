@@ -4,6 +4,7 @@ import type { FrontReport } from "../../core/front/report.ts";
 import {
   compareTimings,
   fastest,
+  holdAgainst,
   largestPeak,
   median,
   medianAfterWarmUp,
@@ -14,6 +15,7 @@ import {
   fileFromEnvironment,
   nativeLibrary,
   ownScript,
+  parseJsonLines,
   plainProduct,
   trainCommand,
 } from "./own.ts";
@@ -21,6 +23,7 @@ import {
   findPeer,
   parseFinalAccuracies,
   parseStepLines,
+  parseTrlLine,
   peerContestant,
   sharedFile,
 } from "./peers.ts";
@@ -48,6 +51,43 @@ const dpoStep: Experiment = {
       ...Object.fromEntries(peers),
       product: plainProduct(),
     };
+  },
+};
+
+const unequalStep: Experiment = {
+  async contestants(surroundings) {
+    const peer = await findPeer("peer_trl_dpo.py", surroundings);
+    const model = await fileFromEnvironment(surroundings, "PANACEA_SMOLLM2_GGUF");
+    const data = await sharedFile("data/hh/helpful-base.train.jsonl.gz");
+    const [steps, pairs] = ["4", "8"]; // the peer's pairs a step
+    const env = { STEPS: steps };
+    const peers = Object.entries(stepPeers).map(([name, args]) => [
+      name,
+      peerContestant(peer, { args, env, read: parseTrlLine }),
+    ]);
+    return {
+      ours: ownScript("unequal_step.ts", [model, data, steps, pairs]),
+      ...Object.fromEntries(peers),
+    };
+  },
+};
+
+/** Of 200 pairs as many as keep a round to minutes; both sides grow with them alike. */
+const frontSize = { pairs: 24, points: 11 };
+
+const frontGrid: Experiment = {
+  async contestants(surroundings) {
+    const peer = await findPeer("front.py", surroundings);
+    const model = await fileFromEnvironment(surroundings, "PANACEA_SMOLLM2_GGUF");
+    const data = await sharedFile("data/hh/helpful-base.test.jsonl.gz");
+    const sizes = [`--pairs=${frontSize.pairs}`, `--points=${frontSize.points}`];
+    const read = (output: string) => parseJsonLines(output)[0] ?? {};
+    const peers = Object.entries({ fp32: "float32", bf16: "bfloat16" }).map(([name, dtype]) => [
+      name,
+      peerContestant(peer, { args: [`--data=${data}`, `--dtype=${dtype}`, ...sizes], read }),
+    ]);
+    const args = [model, data, String(frontSize.pairs), String(frontSize.points)];
+    return { ours: ownScript("front_grid.ts", args, { read }), ...Object.fromEntries(peers) };
   },
 };
 
@@ -117,6 +157,27 @@ export const trainingRows: Row[] = [
     report: (rounds) => stepReport("dpo_step_without_reference", rounds, { reference: false }),
   },
   {
+    name: "unequal_step",
+    description:
+      "DPO step on 8 HH pairs of unequal length, reference included, beside TRL's DPOTrainer",
+    experiment: unequalStep,
+    onRequest: true,
+    report: (rounds) =>
+      withTarget(besideFastest("unequal_step", rounds, { time: "total", settings: stepPeers }), 5),
+  },
+  {
+    name: "front_grid",
+    description:
+      `${frontSize.points} λ × ${frontSize.pairs} HH test pairs, beside a PyTorch loop that ` +
+      "merges every λ",
+    experiment: frontGrid,
+    report: (rounds) =>
+      withTarget(
+        besideFastest("front_grid", rounds, { time: "total", settings: { fp32: [], bf16: [] } }),
+        3,
+      ),
+  },
+  {
     name: "mixed_preferences",
     description: "step with 16 different λ in the batch beside the same with one λ",
     experiment: mixedPreferences,
@@ -143,15 +204,28 @@ export const trainingRows: Row[] = [
   },
 ];
 
-/** Ours beside the fastest setting of the peer; the others, the phases and the limit as extras. */
+/** A step beside the fastest setting of the peer, with the limit. */
 function stepReport(
   name: string,
   rounds: Round[],
   { reference }: { reference: boolean },
 ): RowReport {
   const time = reference ? "total" : "withoutReference";
+  const report = besideFastest(name, rounds, { time, settings: stepPeers });
+  return {
+    ...report,
+    limit: productLimit(figuresOf(rounds, "product"), { seconds: report.ours, reference }),
+  };
+}
+
+/** Ours beside the fastest setting of the peer; the others and the phases as extras. */
+function besideFastest(
+  name: string,
+  rounds: Round[],
+  { time, settings: named }: { time: string; settings: Record<string, unknown> },
+): RowReport {
   const peers = Object.fromEntries(
-    Object.keys(stepPeers).map((setting) => [setting, timingsOf(rounds, setting, time)]),
+    Object.keys(named).map((setting) => [setting, timingsOf(rounds, setting, time)]),
   );
   const peer = fastest(peers);
   const report = compareTimings(name, {
@@ -167,8 +241,11 @@ function stepReport(
     fastest: peer,
     settings: Object.fromEntries(settings),
     phases: figuresOf(rounds, "ours"),
-    limit: productLimit(figuresOf(rounds, "product"), { seconds: report.ours, reference }),
   };
+}
+
+function withTarget(report: RowReport, atLeast: number): RowReport {
+  return { ...report, target: holdAgainst(report.ratio, { atLeast }) };
 }
 
 /** Speed of the plain product, and the share of a step that its products would take at that speed. */

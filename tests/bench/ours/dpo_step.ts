@@ -5,11 +5,11 @@ import type { Policy } from "../../../core/policy.ts";
 import type { Pack } from "../../../core/text/pack.ts";
 import { printResult } from "../../../commands/output.ts";
 import { batch } from "../shape.ts";
-import { openStep, startSteps, stepConfig, stepPass } from "./step.ts";
+import { openRandomStep, startSteps, stepConfig, stepPass } from "./step.ts";
 
 const ITERATIONS = 3; // as many as the peer's
 
-const { parts, policy, scoreReference, dispose } = await openStep({
+const { parts, policy, scoreReference, dispose } = await openRandomStep({
   pairs: batch.pairs,
   length: batch.length,
 });

@@ -3,13 +3,13 @@
 // the first iteration compiles and is for the reader to leave out.
 import { printResult } from "../../../commands/output.ts";
 import { batch } from "../shape.ts";
-import { openStep, startSteps, stepConfig } from "./step.ts";
+import { openRandomStep, startSteps, stepConfig } from "./step.ts";
 
 const ITERATIONS = 7;
 const PAIRS = 16;
 const LENGTH = batch.rows * batch.length / (2 * PAIRS); // as many tokens as the other rows' step
 
-const { parts, scoreReference, dispose } = await openStep({ pairs: PAIRS, length: LENGTH });
+const { parts, scoreReference, dispose } = await openRandomStep({ pairs: PAIRS, length: LENGTH });
 await scoreReference();
 const mixed = startSteps(stepConfig({ pairs: PAIRS, preferences: PAIRS }), parts);
 const one = startSteps(stepConfig({ pairs: PAIRS, preferences: 1 }), parts);

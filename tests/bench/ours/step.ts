@@ -1,5 +1,5 @@
-// What our step needs to be timed, without any file: a decoder of random weights, a fresh adapter,
-// random pairs, and the trainer that users run. Shared by the scripts beside it.
+// What our step needs to be timed: a decoder, a fresh adapter, pairs, and the trainer that users run.
+// Weights and pairs are random where no file is asked for. Shared by the scripts beside it.
 import { svdLora } from "../../../core/adapters/svd_lora.ts";
 import {
   adaptedMaps,
@@ -12,6 +12,7 @@ import { type BatchPass, batchPass } from "../../../core/batch_pass.ts";
 import { RunConfig } from "../../../core/config.ts";
 import { scoreSequences } from "../../../core/front/evaluate.ts";
 import { holdDecoder } from "../../../core/models/held.ts";
+import type { WeightSource } from "../../../core/models/weights.ts";
 import { createPolicy, type Policy } from "../../../core/policy.ts";
 import { pairObjectives } from "../../../core/objectives/mod.ts";
 import { Random } from "../../../core/random.ts";
@@ -22,10 +23,9 @@ import { standardError } from "../../../commands/output.ts";
 import { adapterShape, batch, smollm2 } from "../shape.ts";
 import { randomWeights } from "./random_weights.ts";
 
-const DIMENSIONS = ["first", "second"];
 const TOKENS_PER_PASS = batch.rows * batch.length;
 
-/** A trainer's parts on random pairs, the reference pass that belongs to them, and how to end. */
+/** A trainer's parts on pairs, the reference pass that belongs to them, and how to end. */
 export interface MeasuredStep {
   parts: TrainParts<TokenizedPair>;
   policy: Policy; // that the parts train
@@ -34,36 +34,47 @@ export interface MeasuredStep {
   dispose(): void;
 }
 
-/** Opens the native engine with `pairs` random pairs of two sequences of `length` tokens. */
-export async function openStep(
+/** Opens the native engine with random weights and `pairs` random pairs of two sequences of `length` tokens. */
+export async function openRandomStep(
   { pairs: count, length }: { pairs: number; length: number },
 ): Promise<MeasuredStep> {
   const random = new Random(1);
-  const config = stepConfig({ pairs: count, preferences: 0 });
+  return await openStep({
+    weights: randomWeights(random.fork("weights")),
+    pairs: randomPairs(random.fork("pairs"), { count, length }),
+    dimensions: ["first", "second"],
+    config: stepConfig({ pairs: count, preferences: 0 }),
+  });
+}
+
+/** Opens the native engine with a model and pairs. */
+export async function openStep({ weights, pairs, dimensions, config }: {
+  weights: WeightSource;
+  pairs: TokenizedPair[];
+  dimensions: string[];
+  config: RunConfig;
+}): Promise<MeasuredStep> {
   const engine = await startEngine(config, {
     env: Deno.env.get,
     signal: new AbortController().signal,
     onEvent: (event) => event.type === "notice" && standardError.write(`${event.message}\n`),
   });
-  const decoder = await holdDecoder(engine, randomWeights(random.fork("weights")));
-  const adapter = svdLora({ ...adapterShape, init: "gaussian" });
-  const maps = adaptedMaps(smollm2, config.lora_target_modules);
-  const stored = initParameters(adapter, maps, { config: smollm2, random: random.fork("adapter") });
+  const decoder = await holdDecoder(engine, weights);
+  const objectives = dimensions.length; // M; every adapter here has adapterShape's k + M
+  const rank = adapterShape.rank + adapterShape.objectives - objectives;
+  const adapter = svdLora({ ...adapterShape, rank, objectives, init: "gaussian" });
+  const maps = adaptedMaps(weights.config, config.lora_target_modules);
+  const random = new Random(2);
+  const stored = initParameters(adapter, maps, { config: weights.config, random });
   const parameters = loadParameters(adapter, maps, stored);
-  const objective = pairObjectives.dpo(config, DIMENSIONS);
-  const pairs = randomPairs(random.fork("pairs"), { count, length });
+  const objective = pairObjectives.dpo(config, dimensions);
   const sequences = pairs.flatMap(objective.sequences);
   const reference = createPolicy(engine, decoder, null);
-  const { objectives: M } = adapterShape;
-  const policy = createPolicy(engine, decoder, { adapter, objectives: M, parameters });
+  const policy = createPolicy(engine, decoder, { adapter, objectives, parameters });
   const parts: TrainParts<TokenizedPair> = {
-    engine,
+    ...{ engine, adapter, parameters, objective, dimensions },
     pass: stepPass(policy),
-    adapter,
-    parameters,
-    objective,
     aggregation: aggregations.ls(),
-    dimensions: DIMENSIONS,
     examples: pairs,
     referenceLogProbs: new Float32Array(sequences.length),
   };
