@@ -2,6 +2,7 @@
 // and whether the data itself shows where the dimensions disagree.
 import type { RunConfig } from "../core/config.ts";
 import type { TokenizedPair } from "../core/text/example.ts";
+import type { PairOptions } from "../core/text/pairs.ts";
 
 /** Share of preferences from the corners that serves pairs of one dimension each; see docs/log.md. */
 const CORNERS = 0.6;
@@ -9,10 +10,11 @@ const CORNERS = 0.6;
 /** One line for each thing worth knowing; none for data as one would wish it. */
 export function dataNotices(
   pairs: TokenizedPair[],
-  { dropped, dimensions, config }: {
+  { dropped, dimensions, config, lengths }: {
     dropped: number; // pairs that were left out
     dimensions: string[];
-    config: Pick<RunConfig, "max_length" | "overlong" | "vertex_share">;
+    config: Pick<RunConfig, "vertex_share">;
+    lengths: PairOptions; // that decided
   },
 ): string[] {
   const notices: string[] = [];
@@ -20,8 +22,8 @@ export function dataNotices(
     const left = dimensions.map((name, i) => `${name} ${pairs.filter(labelled(i)).length}`);
     notices.push(
       `Left out ${dropped} of ${dropped + pairs.length} training pairs: longer than max_length ` +
-        `${config.max_length} or without a difference; left are ${left.join(", ")}` +
-        (config.overlong === "drop" ? "; --overlong truncate cuts long prompts instead" : ""),
+        `${lengths.maxLength} or without a difference; left are ${left.join(", ")}` +
+        (lengths.overlong === "drop" ? "; --overlong truncate cuts long prompts instead" : ""),
     );
   }
   const shared = pairs.some(({ better }) => better.filter((label) => label !== null).length > 1);

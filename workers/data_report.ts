@@ -20,6 +20,7 @@ import { withLocalData } from "./hub_data.ts";
 import { openBase } from "./machine.ts";
 import type { SessionOptions } from "./protocol.ts";
 import { wantedDimensions } from "./run_data.ts";
+import { runLengths } from "./run_lengths.ts";
 
 /** Which data to look at, with whose tokenizer. */
 export interface DataRequest extends
@@ -36,13 +37,15 @@ export async function runDataReport(
   options: SessionOptions,
 ): Promise<DataReport> {
   const request = await withLocalData(given, options);
-  const { dataset, eval_dataset, max_length: maxLength, objective, model, revision } = request;
+  const { dataset, eval_dataset, objective, model, revision } = request;
   const read = kinds[objective];
   const train = await read(dataset, request, "train");
   const test = eval_dataset === undefined
     ? null
     : await read(eval_dataset, { ...request, dimensions: train.dimensions.join(",") }, "test");
-  const { tokenizer } = await openBase({ model, revision }, options);
+  const base = await openBase({ model, revision }, options);
+  const { tokenizer } = base;
+  const { maxLength } = runLengths({ ...request, overlong: "drop" }, base);
   const counting = withAnyTemplate(tokenizer);
   const reportPart = async (part: ReadPart, spec: string): Promise<PartReport> => {
     const { lengths, refused } = await measure(part.rows, { tokenizer: counting, options });

@@ -23,6 +23,7 @@ import { promptMessages, type WorldPrompt } from "../data/builtin/world.ts";
 import type { Base } from "./machine.ts";
 import type { SampleAnswers, SessionOptions } from "./protocol.ts";
 import { type ReferencePolicy, referenceScores } from "./scores.ts";
+import { runLengths } from "./run_lengths.ts";
 
 /** What an evaluation works with. */
 export interface EvaluationContext extends ReferencePolicy {
@@ -63,10 +64,7 @@ export interface Evaluation {
 /** Evaluation on test pairs. */
 export function pairEvaluation(test: PreferenceDataset, context: EvaluationContext): Evaluation {
   const { base, config, dimensions, options } = context;
-  const tokenized = tokenizePairs(base.tokenizer, test, {
-    maxLength: config.max_length,
-    overlong: config.overlong,
-  }).pairs;
+  const tokenized = tokenizePairs(base.tokenizer, test, runLengths(config, base)).pairs;
   const pairs = limitPairs(tokenized, { limit: context.limit, seed: config.seed, dimensions });
   const sequences = pairSequences(pairs);
   const maxTokens = config.max_tokens_per_pass;

@@ -18,6 +18,7 @@ import type { Run } from "../data/store/run_folder.ts";
 import type { InstructionRows } from "./instruction_data.ts";
 import type { Base } from "./machine.ts";
 import type { SessionOptions } from "./protocol.ts";
+import { runLengths } from "./run_lengths.ts";
 
 /** Name of the report in reports/ of a run. */
 export const HELD_OUT_REPORT = "held_out";
@@ -43,10 +44,7 @@ export function heldOutEvaluation(context: HeldOutContext): HeldOut | null {
   const { rows: { test, testName }, base, config, options } = context;
   if (test.examples.length === 0) return null;
   const sequences = limited(
-    tokenizeInstructions(base.tokenizer, test, {
-      maxLength: config.max_length,
-      overlong: config.overlong,
-    }).sequences,
+    tokenizeInstructions(base.tokenizer, test, runLengths(config, base)).sequences,
     config,
   );
   const data: HeldOutData = {

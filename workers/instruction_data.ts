@@ -7,6 +7,7 @@ import { loadInstructions, namedInstructions } from "../data/datasets/instructio
 import { HELD_OUT, splitInstructions } from "../data/datasets/split.ts";
 import type { Base } from "./machine.ts";
 import type { SessionOptions } from "./protocol.ts";
+import { runLengths } from "./run_lengths.ts";
 
 /** Rows of a run, before any model has seen them. */
 export interface InstructionRows {
@@ -43,17 +44,15 @@ export function tokenizeTraining(
   train: InstructionDataset,
   { base, config, options }: { base: Base; config: RunConfig; options: SessionOptions },
 ): Sequence[] {
-  const { sequences, dropped } = tokenizeInstructions(base.tokenizer, train, {
-    maxLength: config.max_length,
-    overlong: config.overlong,
-  });
+  const lengths = runLengths(config, base);
+  const { sequences, dropped } = tokenizeInstructions(base.tokenizer, train, lengths);
   if (dropped > 0) {
     const cut = config.overlong === "drop" ? "; --overlong truncate cuts them instead" : "";
     options.onEvent({
       type: "notice",
       message:
         `Left out ${dropped} of ${train.examples.length} dialogues: longer than max_length ` +
-        `${config.max_length}, or not as the chat template wants them${cut}`,
+        `${lengths.maxLength}, or not as the chat template wants them${cut}`,
     });
   }
   return sequences;

@@ -13,6 +13,7 @@ import { limitPairs } from "./evaluation.ts";
 import type { Base } from "./machine.ts";
 import type { SessionOptions } from "./protocol.ts";
 import type { RewardRows } from "./reward_data.ts";
+import { runLengths } from "./run_lengths.ts";
 
 /** Name of the last report, in reports/ of a run. */
 export const REWARD_REPORT = "rewards";
@@ -36,10 +37,7 @@ export function rewardEvaluation(
   },
 ): RewardEvaluation {
   const { dimensions } = rows.train;
-  const tokenized = tokenizePairs(base.tokenizer, rows.test, {
-    maxLength: config.max_length,
-    overlong: config.overlong,
-  }).pairs;
+  const tokenized = tokenizePairs(base.tokenizer, rows.test, runLengths(config, base)).pairs;
   const pairs = limitPairs(tokenized, {
     limit: config.eval_limit,
     seed: config.seed,

@@ -17,6 +17,7 @@ import {
 import { chooseMetric, type EvaluationData, evaluationData } from "./front_settings.ts";
 import type { Base } from "./machine.ts";
 import type { SessionOptions } from "./protocol.ts";
+import { runLengths } from "./run_lengths.ts";
 
 /** Rows of a run, before any model has seen them. */
 export interface RunRows {
@@ -90,12 +91,10 @@ export function tokenizeTraining(
   rows: Pick<RunRows, "train">,
   { base, config, options }: { base: Base; config: RunConfig; options: SessionOptions },
 ): TokenizedPair[] {
-  const { pairs, dropped } = tokenizePairs(base.tokenizer, rows.train, {
-    maxLength: config.max_length,
-    overlong: config.overlong,
-  });
+  const lengths = runLengths(config, base);
+  const { pairs, dropped } = tokenizePairs(base.tokenizer, rows.train, lengths);
   const { dimensions } = rows.train;
-  for (const message of dataNotices(pairs, { dropped, dimensions, config })) {
+  for (const message of dataNotices(pairs, { dropped, dimensions, config, lengths })) {
     options.onEvent({ type: "notice", message });
   }
   return pairs;

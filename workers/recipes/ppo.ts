@@ -45,6 +45,7 @@ import {
   type StartedRun,
   type StartingPlace,
 } from "./recipe.ts";
+import { runLengths } from "../run_lengths.ts";
 
 /** The file of a checkpoint that holds the critic. */
 const CRITIC = "critic";
@@ -158,12 +159,10 @@ async function load(opened: Opened): Promise<LoadedRun> {
 /** Prompts of the data, each once, and the sequences of the PTX data. */
 function tokenize(
   { config, options, rows, instructions }: Opened,
-  { base: { tokenizer, config: { maxPositions } } }: LocalHost,
+  { base }: LocalHost,
 ): { prompts: TokenizedPrompt[]; ptx: Sequence[] } {
-  const lengths = {
-    maxLength: Math.min(config.max_length, maxPositions),
-    overlong: config.overlong,
-  };
+  const { tokenizer } = base;
+  const lengths = runLengths(config, base);
   const tell = (dropped: number, kept: number, what: string) => {
     if (dropped === 0) return;
     const message = `Left out ${dropped} of ${dropped + kept} ${what}: too long for max_length ` +

@@ -19,6 +19,7 @@ import { rewardEvaluation } from "../reward_evaluation.ts";
 import type { RunRows } from "../run_data.ts";
 import { testPrompts } from "../test_prompts.ts";
 import { showFront } from "./run_front.ts";
+import { runLengths } from "../run_lengths.ts";
 
 /** What fronts are measured with. */
 export interface PpoFrontParts {
@@ -78,9 +79,8 @@ async function byAnswers(parts: PpoFrontParts): Promise<PpoFront> {
     tokenizer: base.tokenizer,
     rewards,
     prompts: await testPrompts(data, { run: config, dimensions, limit, seed }),
-    maxLength: config.max_length,
+    ...runLengths(config, base),
     maxNewTokens: config.max_new_tokens,
-    overlong: config.overlong,
     options,
   });
   let samples: SampleAnswers[] = [];
