@@ -58,7 +58,7 @@ export const rlhfRows: Row[] = [
     experiment: ppoIteration,
     report: (rounds) => {
       const report = iterationReport("ppo_iteration", rounds, "total");
-      return { ...report, target: holdAgainst(report.ratio, { atLeast: 2 }) };
+      return { ...report, target: holdAgainst(report.ratio, { atLeast: 3 }) };
     },
   },
   {

@@ -148,7 +148,7 @@ export const trainingRows: Row[] = [
     name: "dpo_step",
     description: "DPO step, SmolLM2-135M shape, 8 × 256 tokens, beside PyTorch + PEFT",
     experiment: dpoStep,
-    report: (rounds) => stepReport("dpo_step", rounds, { reference: true }),
+    report: (rounds) => withTarget(stepReport("dpo_step", rounds, { reference: true }), 2),
   },
   {
     name: "dpo_step_without_reference",

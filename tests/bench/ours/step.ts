@@ -34,25 +34,31 @@ export interface MeasuredStep {
   dispose(): void;
 }
 
-/** Opens the native engine with random weights and `pairs` random pairs of two sequences of `length` tokens. */
+/**
+ * Opens the native engine with random weights and `pairs` random pairs of two sequences of `length`
+ * tokens, the labels of every other dimension the other way.
+ */
 export async function openRandomStep(
-  { pairs: count, length }: { pairs: number; length: number },
+  { pairs: count, length, objectives = 2 }: { pairs: number; length: number; objectives?: number },
 ): Promise<MeasuredStep> {
   const random = new Random(1);
+  const dimensions = Array.from({ length: objectives }, (_, i) => `dimension ${i}`);
   return await openStep({
     weights: randomWeights(random.fork("weights")),
-    pairs: randomPairs(random.fork("pairs"), { count, length }),
-    dimensions: ["first", "second"],
+    pairs: randomPairs(random.fork("pairs"), { count, length, objectives }),
+    dimensions,
+    rowLength: Math.max(length, batch.length),
     config: stepConfig({ pairs: count, preferences: 0 }),
   });
 }
 
-/** Opens the native engine with a model and pairs. */
-export async function openStep({ weights, pairs, dimensions, config }: {
+/** Opens the native engine with a model and pairs, in rows of `rowLength`. */
+export async function openStep({ weights, pairs, dimensions, config, rowLength = batch.length }: {
   weights: WeightSource;
   pairs: TokenizedPair[];
   dimensions: string[];
   config: RunConfig;
+  rowLength?: number;
 }): Promise<MeasuredStep> {
   const engine = await startEngine(config, {
     env: Deno.env.get,
@@ -60,9 +66,8 @@ export async function openStep({ weights, pairs, dimensions, config }: {
     onEvent: (event) => event.type === "notice" && standardError.write(`${event.message}\n`),
   });
   const decoder = await holdDecoder(engine, weights);
-  const objectives = dimensions.length; // M; every adapter here has adapterShape's k + M
-  const rank = adapterShape.rank + adapterShape.objectives - objectives;
-  const adapter = svdLora({ ...adapterShape, rank, objectives, init: "gaussian" });
+  const objectives = dimensions.length; // M
+  const adapter = svdLora({ ...adapterShape, objectives, init: "gaussian" });
   const maps = adaptedMaps(weights.config, config.lora_target_modules);
   const random = new Random(2);
   const stored = initParameters(adapter, maps, { config: weights.config, random });
@@ -73,7 +78,7 @@ export async function openStep({ weights, pairs, dimensions, config }: {
   const policy = createPolicy(engine, decoder, { adapter, objectives, parameters });
   const parts: TrainParts<TokenizedPair> = {
     ...{ engine, adapter, parameters, objective, dimensions },
-    pass: stepPass(policy),
+    pass: stepPass(policy, rowLength),
     aggregation: aggregations.ls(),
     examples: pairs,
     referenceLogProbs: new Float32Array(sequences.length),
@@ -82,7 +87,7 @@ export async function openStep({ weights, pairs, dimensions, config }: {
     parts,
     policy,
     async scoreReference() {
-      const options = { rowLength: batch.length, maxTokens: TOKENS_PER_PASS };
+      const options = { rowLength, maxTokens: TOKENS_PER_PASS };
       const [scores] = await scoreSequences(reference, sequences, [[]], options);
       if (scores !== undefined) parts.referenceLogProbs.set(scores);
     },
@@ -94,9 +99,9 @@ export async function openStep({ weights, pairs, dimensions, config }: {
   };
 }
 
-/** A step's batch through `policy`, in one pack. */
-export function stepPass(policy: Policy): BatchPass {
-  return batchPass(policy, { rowLength: batch.length, maxTokens: TOKENS_PER_PASS });
+/** A step's batch through `policy`, in packs of the measured batch's tokens. */
+export function stepPass(policy: Policy, rowLength: number = batch.length): BatchPass {
+  return batchPass(policy, { rowLength, maxTokens: TOKENS_PER_PASS });
 }
 
 /** Settings of a run whose every step is alike; `preferences` per step, 0 for one for every pair. */
@@ -135,13 +140,13 @@ export function startSteps(config: RunConfig, parts: TrainParts<TokenizedPair>) 
 /** Pairs with a prompt of one token, so that every later token is scored; labels disagree. */
 function randomPairs(
   random: Random,
-  { count, length }: { count: number; length: number },
+  { count, length, objectives }: { count: number; length: number; objectives: number },
 ): TokenizedPair[] {
   const tokens = (n: number) =>
     Int32Array.from({ length: n }, () => random.integer(smollm2.vocabSize));
   return Array.from({ length: count }, () => ({
     prompt: tokens(1),
     responses: [tokens(length - 1), tokens(length - 1)],
-    better: [0, 1],
+    better: Array.from({ length: objectives }, (_, i) => i % 2),
   }));
 }
