@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import { readOfflinePage } from "../../commands/static_files.ts";
 import { runExport } from "../../workers/export.ts";
 import { randomIds } from "../core/generate/decoders.ts";
+import { temporaryFolder } from "../data/store/fixtures.ts";
 import { largestDifference } from "../near.ts";
 import { ownLogits, silent, storeRandomAdapter, tell } from "../workers/export_fixture.ts";
 import { bundleOfflinePage, bundleScript } from "./bundle.ts";
@@ -30,13 +31,9 @@ function offlineTest(name: string, fn: (folder: string) => Promise<void>): void 
     sanitizeOps: false, // playwright keeps timers of its own
     sanitizeResources: false,
     async fn() {
-      const folder = await Deno.makeTempDir();
-      try {
-        await bundleOfflinePage();
-        await fn(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
+      await using folder = await temporaryFolder();
+      await bundleOfflinePage();
+      await fn(folder.path);
     },
   });
 }
