@@ -35,7 +35,9 @@ const ExportFlags = z.strictObject({
   base_model_name_or_path: z.string().optional().describe(
     "what the files call the base model; default: its hub id, or its name without its folder",
   ),
-  license: z.string().optional().describe("licence of the training data, for the model card"),
+  license: z.string().optional().describe(
+    "licence of the training data, for the model card; default: what its README.md states",
+  ),
 });
 
 /** Adds `export --adapter DIR --format F --output DIR` to the program. */

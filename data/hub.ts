@@ -127,9 +127,10 @@ export async function downloadDataset(
     },
     async fetchFiles({ snapshot, files, fetchAll }) {
       const below = [...files].filter((name) => within === "" || name.startsWith(`${within}/`));
-      const names = files.has(within)
+      const chosen = files.has(within)
         ? [within]
         : selectFiles(below, { split, place: within === "" ? id : `${id}/${within}` });
+      const names = files.has(README) ? [...chosen, README] : chosen; // it tells the licence
       await fetchAll(names);
       const all = { ...await readSelections(snapshot), [asked]: names };
       await writeWhole(selectionsOf(snapshot), JSON.stringify(all));
@@ -138,6 +139,8 @@ export async function downloadDataset(
   const path = within === "" ? snapshot : join(snapshot, within);
   return split === undefined ? path : `${path}:${split}`;
 }
+
+const README = "README.md";
 
 /** Files that were downloaded whole, by what was asked for: a snapshot does not tell what it lacks. */
 const Selections = z.record(z.string(), z.array(z.string()));

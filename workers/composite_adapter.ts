@@ -58,10 +58,10 @@ export async function storeComposite(
     JSON.stringify(before.config) !== JSON.stringify(config);
   if (isNew) {
     await run.saveConfig(template);
-    await run.saveAdapter({ tensors, config, card: modelCard(config, template, undefined) });
+    await run.saveAdapter({ tensors, config, card: await modelCard(config, template, undefined) });
   }
   const report = await frontOf(output_dir, front, options);
-  const card = modelCard(config, template, report);
+  const card = await modelCard(config, template, report);
   if (isNew || before?.card !== card) await run.saveAdapter({ tensors, config, card });
   return report;
 }

@@ -19,6 +19,7 @@ import {
 import { readFrontReports } from "../data/store/front_lookup.ts";
 import { MODEL, openAdapter, type StoredAdapter } from "../data/store/run_folder.ts";
 import { exportCard } from "./export_card.ts";
+import { dataLicense } from "./model_card.ts";
 import { type ExportFormatEntry, exportFormats, type ExportSubject } from "./export_formats.ts";
 import { adapterFolder, runOf } from "./front_settings.ts";
 import { baseOf, openFiles } from "./machine.ts";
@@ -63,7 +64,7 @@ export async function runExport(
       describe: describing(request, { stored, run, name, base, preference }),
       onWeight(done, total) {
         options.signal.throwIfAborted();
-        options.onEvent({ type: "progress", what: "Merging weights", done, total });
+        options.onEvent({ type: "progress", what: "Writing weights", done, total });
       },
     });
     const files = await writtenFiles(request.output);
@@ -90,6 +91,7 @@ function describing(
 ): ExportSubject["describe"] {
   const { config, parametersHash } = stored;
   return async (loras) => {
+    const stated = license ?? (run ? await dataLicense(run) : undefined);
     const record: ExportRecord = {
       format: "panacea-export",
       version: 1,
@@ -104,7 +106,7 @@ function describing(
     };
     const front = await frontOf(adapter, parametersHash);
     return {
-      "README.md": exportCard(record, { config, run, front, picture: PICTURE, license }),
+      "README.md": exportCard(record, { config, run, front, picture: PICTURE, license: stated }),
       [EXPORT_RECORD]: encodeExportRecord(record),
       ...front && { [PICTURE]: frontSvg(front) },
     };

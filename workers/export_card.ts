@@ -5,7 +5,7 @@ import type { AdapterConfig } from "../data/store/adapter_config.ts";
 import type { ExportRecord } from "../data/store/exports.ts";
 import { hideFolders } from "../data/store/hide_folders.ts";
 import type { ExportFormat } from "./export_formats.ts";
-import { frontSection, introduction, madeFrom } from "./model_card.ts";
+import { frontSection, introduction, licenseLine, madeFrom } from "./model_card.ts";
 
 /** What a card tells besides the record of the export. */
 export interface CardParts {
@@ -24,7 +24,7 @@ export function exportCard(record: ExportRecord, parts: CardParts): string {
     "---",
     `base_model: ${JSON.stringify(record.base_model)}`,
     ...library === undefined ? [] : [`library_name: ${library}`],
-    ...license === undefined ? [] : [`license: ${JSON.stringify(license)}`],
+    ...licenseLine(license),
     "tags: [preference-conditioned, svd-lora, panacea]",
     "---",
     "",
@@ -37,8 +37,7 @@ export function exportCard(record: ExportRecord, parts: CardParts): string {
     ...use(record),
     "",
     ...frontSection(front, picture),
-    ...madeFrom({ ...config, base_model: record.base_model }, run),
-    ...license === undefined ? [] : [`Licence of the training data: ${license}`, ""],
+    ...madeFrom({ ...config, base_model: record.base_model }, run, { license }),
   ].join("\n"));
 }
 

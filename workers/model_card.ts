@@ -1,18 +1,22 @@
 // The README.md beside an adapter: what it is, what it was made of, what its front looks like.
 import type { RunConfig } from "../core/config.ts";
 import type { FrontReport } from "../core/front/report.ts";
+import { namedDataset } from "../data/datasets/mod.ts";
+import { statedLicenses } from "../data/datasets/licenses.ts";
 import type { AdapterConfig } from "../data/store/run_folder.ts";
 
 /** Markdown card with the metadata block that the Hugging Face hub reads. */
-export function modelCard(
+export async function modelCard(
   adapter: AdapterConfig,
   config: RunConfig,
   front: FrontReport | undefined,
-): string {
+): Promise<string> {
+  const license = await dataLicense(config);
   return [
     "---",
     `base_model: ${JSON.stringify(adapter.base_model)}`,
     "library_name: panacea",
+    ...licenseLine(license),
     "tags: [preference-conditioned, svd-lora, pareto]",
     "---",
     "",
@@ -21,8 +25,22 @@ export function modelCard(
     introduction(adapter),
     "",
     ...frontSection(front, "fronts/final.svg"),
-    ...madeFrom(adapter, config),
+    ...madeFrom(adapter, config, { license }),
   ].join("\n");
+}
+
+/** The licences that a run's data sets state, as one text; undefined where none does. */
+export async function dataLicense({ dataset }: RunConfig): Promise<string | undefined> {
+  if (namedDataset(dataset) !== null) return undefined;
+  const licenses = await statedLicenses(dataset);
+  return licenses.length === 0 ? undefined : licenses.join(", ");
+}
+
+/** The line of a card's metadata for a licence; the hub takes a list for several. */
+export function licenseLine(license: string | undefined): string[] {
+  if (license === undefined) return [];
+  const names = license.split(", ");
+  return [`license: ${JSON.stringify(names.length === 1 ? license : names)}`];
 }
 
 /**
@@ -32,7 +50,10 @@ export function modelCard(
 export function madeFrom(
   adapter: AdapterConfig,
   config: RunConfig | null,
-  training = `${adapter.objective} with ${adapter.aggregation} aggregation`,
+  { license, training = `${adapter.objective} with ${adapter.aggregation} aggregation` }: {
+    license: string | undefined;
+    training?: string;
+  },
 ): string[] {
   const settings = Object.entries(config ?? {}).filter(([, value]) => value !== undefined)
     .map(([name, value]) => `| ${name} | ${value} |`);
@@ -46,7 +67,9 @@ export function madeFrom(
     }sha256 ${adapter.dataset_fingerprint}`,
     `- ${adapter.steps} steps of ${training}`,
     "",
-    "The data's licence applies to what was learned from it.",
+    license === undefined
+      ? "The data's licence applies to what was learned from it."
+      : `Licence of the training data, which applies to what was learned from it: ${license}`,
     "",
     ...config === null
       ? []

@@ -3,14 +3,15 @@ import type { RunConfig } from "../core/config.ts";
 import { rewardLines } from "../core/rewards/render.ts";
 import type { RewardReport } from "../core/rewards/report.ts";
 import type { AdapterConfig } from "../data/store/run_folder.ts";
-import { madeFrom } from "./model_card.ts";
+import { dataLicense, licenseLine, madeFrom } from "./model_card.ts";
 
 /** Markdown card with the metadata block that the Hugging Face hub reads. */
-export function rewardCard(
+export async function rewardCard(
   stored: AdapterConfig,
   config: RunConfig,
   report: RewardReport | undefined,
-): string {
+): Promise<string> {
+  const license = await dataLicense(config);
   const { dimensions, base_model } = stored;
   const trunk = stored.modules.length === 0
     ? "on the frozen base model"
@@ -19,6 +20,7 @@ export function rewardCard(
     "---",
     `base_model: ${JSON.stringify(base_model)}`,
     "library_name: panacea",
+    ...licenseLine(license),
     "tags: [reward-model]",
     "---",
     "",
@@ -38,6 +40,6 @@ export function rewardCard(
       ...rewardLines(report).map((line) => `- ${line}`),
       "",
     ],
-    ...madeFrom(stored, config, "the Bradley–Terry loss"),
+    ...madeFrom(stored, config, { license, training: "the Bradley–Terry loss" }),
   ].join("\n");
 }

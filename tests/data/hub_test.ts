@@ -12,6 +12,7 @@ import {
   hubOptions,
 } from "../../data/hub.ts";
 import { openModel } from "../../data/models.ts";
+import { statedLicenses } from "../../data/datasets/licenses.ts";
 import { localDataset } from "../../workers/hub_data.ts";
 import { commit, fakeHub } from "./fake_hub.ts";
 
@@ -297,7 +298,10 @@ Deno.test("downloadDataset() fetches the files of a split, once, and loadDataset
 
 Deno.test("localDataset() puts the place in the cache where the hub was named", async () => {
   const row = { prompt: "Q", chosen: "a", rejected: "b" };
-  const files = new Map([["data.jsonl", new TextEncoder().encode(JSON.stringify(row))]]);
+  const files = new Map([
+    ["data.jsonl", new TextEncoder().encode(JSON.stringify(row))],
+    ["README.md", new TextEncoder().encode("---\nlicense: cc-by-4.0\n---\n# Tiny\n")],
+  ]);
   await using hub = await fakeHub({ files, kind: "datasets" });
   const variables: Record<string, string> = {
     HF_ENDPOINT: hub.options.endpoint ?? "",
@@ -310,6 +314,7 @@ Deno.test("localDataset() puts the place in the cache where the hub was named", 
     await localDataset(`a=owner/tiny+${here},b=owner/tiny`, options),
     `a=${snapshot}+${here},b=${snapshot}`,
   );
+  assert.deepEqual(await statedLicenses(snapshot), ["cc-by-4.0"]); // its README came along
   // Of what lies on the disk, or would, nobody is asked.
   hub.requests.length = 0;
   for (const spec of [here, `${here}.jsonl`, "tests/data/missing.jsonl", "builtin", "a=./x/y"]) {

@@ -144,7 +144,7 @@ async function start(
       },
       async store(step, front) {
         const stored = adapterConfig(step);
-        const card = modelCard(stored, config, front);
+        const card = await modelCard(stored, config, front);
         await run.saveAdapter({ tensors: await tensors(), config: stored, card });
       },
       finish: async () => ({ samples: await evaluation.samples(policy) }),

@@ -142,7 +142,7 @@ function start(loaded: Loaded, { run, checkpoint }: StartingPlace): StartedRun {
       await run.saveAdapter({
         tensors: { ...await tensors(), ...toTensors(new Map([[SCORE_BIAS, shift]])) },
         config: stored,
-        card: rewardCard(stored, config, report),
+        card: await rewardCard(stored, config, report),
       });
     };
     return {

@@ -128,7 +128,7 @@ async function storeAdapted(
   },
 ): Promise<void> {
   const values = await readParameters(parameters);
-  const card = sftCard(adapterConfig, config);
+  const card = await sftCard(adapterConfig, config);
   await run.saveAdapter({ tensors: toTensors(values), config: adapterConfig, card });
   const { model_name_or_path: model, revision } = config;
   const opened = await openFiles({ model, revision }, options);
@@ -184,7 +184,7 @@ async function openFull({ config, options }: Session): Promise<SftModel> {
             format: "panacea-full-model",
           }),
           async store(run, { adapterConfig, chatTemplate }) {
-            const card = sftCard(adapterConfig, config);
+            const card = await sftCard(adapterConfig, config);
             const read = (name: string) => valuesOf(parameters, name);
             const files = modelFiles({ card, chatTemplate });
             await storeModel(modelFolderOf(run), { opened, files, dtype: "F32", read });

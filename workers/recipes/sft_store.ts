@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { RunConfig } from "../../core/config.ts";
 import { type AdapterConfig, MODEL, type Run } from "../../data/store/run_folder.ts";
-import { madeFrom } from "../model_card.ts";
+import { dataLicense, licenseLine, madeFrom } from "../model_card.ts";
 
 /** Where the model folder of a run lies. */
 export function modelFolderOf(run: Run): string {
@@ -21,10 +21,12 @@ export function modelFiles(
 }
 
 /** Markdown card of an adapter or a model made by supervised fine-tuning. */
-export function sftCard(adapter: AdapterConfig, config: RunConfig): string {
+export async function sftCard(adapter: AdapterConfig, config: RunConfig): Promise<string> {
+  const license = await dataLicense(config);
   return [
     "---",
     `base_model: ${JSON.stringify(adapter.base_model)}`,
+    ...licenseLine(license),
     "tags: [sft]",
     "---",
     "",
@@ -33,6 +35,6 @@ export function sftCard(adapter: AdapterConfig, config: RunConfig): string {
     "Made by supervised fine-tuning: the loss is on the assistant's turns alone. The loss on held-out " +
     "dialogues is in reports/held_out.json of the run.",
     "",
-    ...madeFrom(adapter, config),
+    ...madeFrom(adapter, config, { license }),
   ].join("\n");
 }
