@@ -85,6 +85,28 @@ function besideTransformers(batch: number): Experiment {
   };
 }
 
+/**
+ * A process from its start to its first tokens: what a user waits for. Ours has its weight file from
+ * an earlier start, as the peer has its GGUF; both lie in the page cache after the first round.
+ */
+const coldStart: Experiment = {
+  async contestants(surroundings) {
+    const folder = await findLlama(surroundings);
+    const model = await fileFromEnvironment(surroundings, MODEL);
+    const sizes = { ...generation, tokens: 3, iterations: 1 };
+    const threads = navigator.hardwareConcurrency;
+    const args = ["--model", model, ...argsOf({ ...sizes, threads })];
+    const whole = (contestant: Contestant): Contestant => ({
+      plan: contestant.plan,
+      figures: ({ seconds }) => ({ total: seconds }),
+    });
+    return {
+      ours: whole(ownScript("generate.ts", ["--format", "int4", "--batch", "1", ...args])),
+      llama: whole(llamaContestant(folder, args)),
+    };
+  },
+};
+
 /** Rows of the table. */
 export const decodingRows: Row[] = [
   ...formats.flatMap((format): Row[] => [
@@ -122,6 +144,18 @@ export const decodingRows: Row[] = [
       const peers = settings.map((name) => [name, timingsOf(rounds, name, "token")]);
       const peer = fastest(Object.fromEntries(peers));
       return { ...chatReport("chat_int4", rounds, { peer, atMost: 1.3 }), fastest: peer };
+    },
+  },
+  {
+    name: "cold_start",
+    description: "from a process's start to its first three tokens, int4, beside llama.cpp",
+    experiment: coldStart,
+    report(rounds) {
+      const report = compareTimings("cold_start", {
+        ours: timingsOf(rounds, "ours", "total"),
+        peer: timingsOf(rounds, "llama", "total"),
+      });
+      return { ...report, target: holdAgainst(report.ours, { atMost: 2 }, "s") };
     },
   },
   {
@@ -239,8 +273,9 @@ async function memorySpeed(surroundings: Surroundings): Promise<Contestant> {
 }
 
 function generationArgs({ threads }: { threads: number }): string[] {
-  return Object.entries({ ...generation, threads }).flatMap(([name, value]) => [
-    `--${name}`,
-    String(value),
-  ]);
+  return argsOf({ ...generation, threads });
+}
+
+function argsOf(numbers: Record<string, number>): string[] {
+  return Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }

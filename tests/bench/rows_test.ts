@@ -174,6 +174,13 @@ Deno.test("chat_int4 stands beside llama.cpp at the number of threads that suits
   assert.deepEqual(row.target, { value: 0.01 / 0.0075, atMost: 1.3, unit: "×", met: false });
 });
 
+Deno.test("cold_start holds the seconds to the first tokens against two", () => {
+  const total = (seconds: number) => ({ figures: { total: seconds }, peakBytes: 1e9 });
+  const row = report("cold_start", [{ ours: total(1.5), llama: total(0.75) }]);
+  assert.equal(row.ratio, 0.5);
+  assert.deepEqual(row.target, { value: 1.5, atMost: 2, unit: "s", met: true });
+});
+
 Deno.test("chats_together holds chats at once against chats one after another", () => {
   const ours = { figures: { together: 0.002, alone: 0.01 }, peakBytes: 1e9 };
   const { target } = report("chats_together", [{ ours }]);
