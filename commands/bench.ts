@@ -2,6 +2,8 @@
 // measured and how is in tests/bench.
 import type { Command } from "commander";
 import { z } from "zod";
+import { writeFolderAtomic } from "../data/store/atomic.ts";
+import { prepareOutput } from "../data/store/output_folder.ts";
 import type { Row, RowReport, Target } from "../tests/bench/row.ts";
 import { type CommandContext, declareCommand } from "./command.ts";
 import { declareFlags, flagsOf, parseFlags } from "./flags.ts";
@@ -14,6 +16,9 @@ const BenchFlags = z.strictObject({
     "comma-separated rows; without it, all but those on request",
   ),
   repeats: z.number().int().min(1).max(100).default(3).describe("rounds of every experiment"),
+  report: z.string().optional().describe(
+    "new folder, or an earlier report, for bench.json and a picture of how time and memory grow",
+  ),
   peers: z.string().optional().describe(
     "Python that has torch and what else the peers need; without it PANACEA_PEERS, else python3",
   ),
@@ -37,6 +42,7 @@ async function bench(command: Command, { env, signal }: CommandContext): Promise
     printResult(json ? { rows: rows.map(listed) } : listText(rows));
     return;
   }
+  if (flags.report !== undefined) await prepareOutput(flags.report, REPORT);
   const { measureRows } = await import("../tests/bench/measure.ts");
   const result = await onScreen(signal, (show) =>
     measureRows(rows, {
@@ -47,8 +53,20 @@ async function bench(command: Command, { env, signal }: CommandContext): Promise
       repeats: flags.repeats,
       onProgress: (message) => show({ type: "notice", message }),
     }));
+  if (flags.report !== undefined) await writeReport(flags.report, result.rows);
   printResult(json ? { rows: result.rows } : benchText(result.rows));
   if (result.failures.length > 0) throw new Error(result.failures.join("; "));
+}
+
+const REPORT = { record: "bench.json", what: "report" };
+
+async function writeReport(folder: string, rows: RowReport[]): Promise<void> {
+  const { growthSvg } = await import("../tests/bench/growth_svg.ts");
+  const picture = growthSvg(rows);
+  await writeFolderAtomic(folder, {
+    [REPORT.record]: JSON.stringify({ rows }, null, 2) + "\n",
+    ...picture !== null && { "growth.svg": picture },
+  });
 }
 
 /** The rows as a table, and under it what single rows say beside. */

@@ -1,79 +1,133 @@
-// Rows about growth: how a step's time and memory follow the length of sequences and the number of
-// dimensions. Part of the table in rows.ts.
+// Rows about growth: how time and memory follow the size of what is asked for. Part of the table in
+// rows.ts; growth_svg.ts draws them.
 import { compareTimings, holdAgainst, largestPeak, median, timingsOf } from "./compare.ts";
-import { ownScript } from "./own.ts";
-import type { Contestant, Experiment, Round, Row, RowReport } from "./row.ts";
+import { emptyCache, ownScript } from "./own.ts";
+import type { Contestant, Round, Row, RowReport } from "./row.ts";
+import { smollm2 } from "./shape.ts";
+
+/** One size after another, and what theory says of them. */
+interface GrowthPlan {
+  name: string;
+  description: string;
+  axis: string; // what grows
+  sizes: number[];
+  contestant(size: number): Contestant;
+  figure: string; // of the contestant, seconds
+  /** What seconds should be proportional to; 1 where they should not grow. */
+  work(size: number): number;
+  atMost?: number; // of the largest size's seconds for its work, beside the smallest's
+}
+
+/** What a growth row tells besides its ratio: an entry for each size. */
+export interface Growth {
+  axis: string;
+  sizes: number[];
+  seconds: number[];
+  expected: number[]; // by theory, from the smallest size on
+  peakBytes: (number | null)[];
+}
 
 const PAIRS = 2;
-/** Contestants, each a step of its own size. */
-const lengths = { "128 tokens": 128, "256 tokens": 256, "512 tokens": 512, "1024 tokens": 1024 };
-const dimensions = { "m 2": 2, "m 3": 3, "m 10": 10 };
+const LENGTH = 256;
 
-const ofTokens = experiment(
-  Object.entries(lengths).map(([name, length]) => [name, step(length, 2)]),
-);
-const ofDimensions = experiment(
-  Object.entries(dimensions).map(([name, m]) => [name, step(256, m)]),
-);
-
-/** Rows of the table. */
-export const growthRows: Row[] = [
+const plans: GrowthPlan[] = [
   {
     name: "growth_tokens",
-    description: "DPO step per token, sequences of 1,024 tokens beside 128: linear is 1 ×",
-    experiment: ofTokens,
-    report(rounds) {
-      const ours = perToken(rounds, "1024 tokens");
-      return growthReport("growth_tokens", rounds, {
-        ...{ ours, peer: perToken(rounds, "128 tokens") },
-        settings: Object.keys(lengths),
-      });
-    },
+    description: "DPO step for a token, sequences of 1,024 beside 128: linear is 1 ×",
+    axis: "tokens of a sequence",
+    sizes: [128, 256, 512, 1024],
+    contestant: (length) => step({ length }),
+    figure: "total",
+    work: (length) => length,
+    atMost: 1.05,
+  },
+  {
+    name: "growth_layers",
+    description: "DPO step for a layer, 30 layers beside 10",
+    axis: "layers",
+    sizes: [10, 20, 30],
+    contestant: (layers) => step({ layers }),
+    figure: "total",
+    work: (layers) => layers,
   },
   {
     name: "growth_dimensions",
     description: "DPO step with 10 dimensions beside 2",
-    experiment: ofDimensions,
-    report: (rounds) =>
-      growthReport("growth_dimensions", rounds, {
-        ours: timingsOf(rounds, "m 10", "total"),
-        peer: timingsOf(rounds, "m 2", "total"),
-        settings: Object.keys(dimensions),
-      }),
+    axis: "dimensions m",
+    sizes: [2, 3, 10],
+    contestant: (objectives) => step({ objectives }),
+    figure: "total",
+    work: () => 1,
+    atMost: 1.05,
+  },
+  {
+    name: "growth_context",
+    description: "a token of one chat, int8, behind 1,024 tokens beside 128",
+    axis: "tokens before",
+    sizes: [128, 256, 512, 1024],
+    contestant: generation,
+    figure: "token",
+    work: () => 1,
   },
 ];
 
-type Timings = ReturnType<typeof timingsOf>;
+/** Rows of the table. */
+export const growthRows: Row[] = plans.map((plan) => ({
+  name: plan.name,
+  description: plan.description,
+  experiment: {
+    contestants: () =>
+      Promise.resolve(
+        Object.fromEntries(plan.sizes.map((size) => [String(size), plan.contestant(size)])),
+      ),
+  },
+  report: (rounds) => growthReport(rounds, plan),
+}));
 
-function step(length: number, objectives: number): Contestant {
-  return ownScript("growth_step.ts", [PAIRS, length, objectives].map(String));
+function step(
+  { length = LENGTH, objectives = 2, layers = smollm2.layers }: {
+    length?: number;
+    objectives?: number;
+    layers?: number;
+  },
+): Contestant {
+  return ownScript("growth_step.ts", [PAIRS, length, objectives, layers].map(String));
 }
 
-function experiment(contestants: [string, Contestant][]): Experiment {
-  return { contestants: () => Promise.resolve(Object.fromEntries(contestants)) };
+function generation(prompt: number): Contestant {
+  const sizes = {
+    batch: 1,
+    prompt,
+    tokens: 32,
+    iterations: 3,
+    threads: navigator.hardwareConcurrency,
+  };
+  const args = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return ownScript("generate.ts", ["--format", "int8", ...args], { env: emptyCache });
 }
 
-function perToken(rounds: Round[], name: keyof typeof lengths): Timings {
-  return timingsOf(rounds, name, "total").map((timing) => ({
-    ...timing,
-    seconds: timing.seconds / lengths[name],
-  }));
-}
-
-/** The largest size beside the smallest, and time and memory of all. */
+/** The largest size beside the smallest, each for its work. */
 function growthReport(
-  name: string,
   rounds: Round[],
-  { ours, peer, settings }: { ours: Timings; peer: Timings; settings: string[] },
+  { name, axis, sizes, figure, work, atMost }: GrowthPlan,
 ): RowReport {
-  const report = compareTimings(name, { ours, peer });
+  const timings = sizes.map((size) => timingsOf(rounds, String(size), figure));
+  const [smallest = NaN, largest = NaN] = [sizes.at(0), sizes.at(-1)];
+  const forWork = (size: number) =>
+    timingsOf(rounds, String(size), figure).map((timing) => ({
+      ...timing,
+      seconds: timing.seconds / work(size),
+    }));
+  const report = compareTimings(name, { ours: forWork(largest), peer: forWork(smallest) });
+  const seconds = timings.map((all) => median(all.map((timing) => timing.seconds)));
+  const growth: Growth = {
+    ...{ axis, sizes, seconds },
+    expected: sizes.map((size) => (seconds[0] ?? NaN) * work(size) / work(smallest)),
+    peakBytes: timings.map(largestPeak),
+  };
   return {
     ...report,
-    target: holdAgainst(report.ours / report.peer, { atMost: 1.05 }),
-    settings: Object.fromEntries(settings.map((setting) => {
-      const timings = timingsOf(rounds, setting, "total");
-      const seconds = median(timings.map((timing) => timing.seconds));
-      return [setting, { seconds, peakBytes: largestPeak(timings) }];
-    })),
+    ...atMost !== undefined && { target: holdAgainst(report.ours / report.peer, { atMost }) },
+    growth,
   };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { growthSvg } from "./growth_svg.ts";
 import type { Round } from "./row.ts";
 import { rows } from "./rows.ts";
 import { smollm2, stepOperations, weightsPerToken } from "./shape.ts";
@@ -71,30 +72,35 @@ Deno.test("the growth rows hold what a token costs in long sequences, and a step
     figures: { total: seconds },
     peakBytes,
   });
-  const round = {
-    "128 tokens": total(1, 1e9),
-    "256 tokens": total(2, 2e9),
-    "512 tokens": total(4.1, 3e9),
-    "1024 tokens": total(8.2, 4e9),
-    "m 2": total(2, 2e9),
-    "m 3": total(2, 2e9),
-    "m 10": total(2.2, 2e9),
-  };
-  const tokens = report("growth_tokens", [round]);
+  const tokens = report("growth_tokens", [{
+    128: total(1, 1e9),
+    256: total(2, 2e9),
+    512: total(4.1, 3e9),
+    1024: total(8.2, 4e9),
+  }]);
   assert.deepEqual(tokens.target, {
     value: 8.2 / 1024 / (1 / 128),
     atMost: 1.05,
     unit: "×",
     met: true,
   });
-  assert.deepEqual(tokens.settings, {
-    "128 tokens": { seconds: 1, peakBytes: 1e9 },
-    "256 tokens": { seconds: 2, peakBytes: 2e9 },
-    "512 tokens": { seconds: 4.1, peakBytes: 3e9 },
-    "1024 tokens": { seconds: 8.2, peakBytes: 4e9 },
+  assert.deepEqual(tokens.growth, {
+    axis: "tokens of a sequence",
+    sizes: [128, 256, 512, 1024],
+    seconds: [1, 2, 4.1, 8.2],
+    expected: [1, 2, 4, 8],
+    peakBytes: [1e9, 2e9, 3e9, 4e9],
   });
-  const dimensions = report("growth_dimensions", [round]);
+  const dimensions = report("growth_dimensions", [{
+    2: total(2, 2e9),
+    3: total(2, 2e9),
+    10: total(2.2, 2e9),
+  }]);
   assert.deepEqual(dimensions.target, { value: 2.2 / 2, atMost: 1.05, unit: "×", met: false });
+  const svg = growthSvg([tokens, dimensions, report("dpo_step", [stepRound])]) ?? "";
+  assert.equal(svg.match(/<g transform="translate\([\d.]+ [\d.]+\)"><g font-size/g)?.length, 4);
+  assert.match(svg, /tokens of a sequence/);
+  assert.equal(growthSvg([]), null);
 });
 
 Deno.test("mixed_preferences gives the overhead beside the ratio", () => {

@@ -166,7 +166,7 @@ Deno.test("export refuses what it cannot write, in one sentence, and writes noth
       ],
       [
         [...one, "--output", taken],
-        `Cannot export to ${taken}: expected nothing there, an empty folder or an earlier export, got a folder with letter.txt`,
+        `Cannot write the export to ${taken}: expected nothing there, an empty folder or an earlier export, got a folder with letter.txt`,
       ],
       [
         all.slice(0, 4),

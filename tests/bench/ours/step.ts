@@ -39,12 +39,17 @@ export interface MeasuredStep {
  * tokens, the labels of every other dimension the other way.
  */
 export async function openRandomStep(
-  { pairs: count, length, objectives = 2 }: { pairs: number; length: number; objectives?: number },
+  { pairs: count, length, objectives = 2, layers = smollm2.layers }: {
+    pairs: number;
+    length: number;
+    objectives?: number;
+    layers?: number;
+  },
 ): Promise<MeasuredStep> {
   const random = new Random(1);
   const dimensions = Array.from({ length: objectives }, (_, i) => `dimension ${i}`);
   return await openStep({
-    weights: randomWeights(random.fork("weights")),
+    weights: randomWeights(random.fork("weights"), { ...smollm2, layers }),
     pairs: randomPairs(random.fork("pairs"), { count, length, objectives }),
     dimensions,
     rowLength: Math.max(length, batch.length),

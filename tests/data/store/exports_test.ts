@@ -53,13 +53,13 @@ Deno.test("prepareExport() refuses what is not its own, naming it, and leaves it
   const cases = {
     file: "a file",
     folder: "a folder with letter.txt",
-    export: "an export with inner/notes.txt in it",
+    export: "an earlier export with inner/notes.txt in it",
     link: "a link",
   };
   for (const [name, found] of Object.entries(cases)) {
     await assert.rejects(prepareExport(place(name)), {
       name: "InputError",
-      message: `Cannot export to ${place(name)}: expected nothing there, an empty folder or an ` +
+      message: `Cannot write the export to ${place(name)}: expected nothing there, an empty folder or an ` +
         `earlier export, got ${found}`,
     });
   }
