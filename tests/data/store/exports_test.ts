@@ -59,7 +59,10 @@ Deno.test("prepareExport() refuses what is not its own, naming it, and leaves it
   for (const [name, found] of Object.entries(cases)) {
     await assert.rejects(prepareExport(place(name)), {
       name: "InputError",
-      message: `Cannot write the export to ${place(name)}: expected nothing there, an empty folder or an ` +
+      message:
+        `Cannot write the export to ${
+          place(name)
+        }: expected nothing there, an empty folder or an ` +
         `earlier export, got ${found}`,
     });
   }
