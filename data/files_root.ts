@@ -89,7 +89,8 @@ async function resolveFile(root: string | null, name: string): Promise<string | 
   throw leadsOut(name);
 }
 
-function isWithin(realRoot: string, path: string): boolean {
+/** Whether a path without links lies below a folder that is one too. */
+export function isWithin(realRoot: string, path: string): boolean {
   return path.startsWith(realRoot === SEPARATOR ? SEPARATOR : realRoot + SEPARATOR);
 }
 

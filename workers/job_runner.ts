@@ -7,9 +7,11 @@ import { loadQuietly } from "../core/engine/quiet.ts";
 import { metrics } from "../core/front/report.ts";
 import { BuiltinModel } from "../data/builtin/mod.ts";
 import { namedDataset } from "../data/datasets/mod.ts";
+import { readmesOf } from "../data/datasets/licenses.ts";
 import { localPlace } from "../data/datasets/places.ts";
 import { parseSpec } from "../data/datasets/spec.ts";
 import { statOrNull } from "../data/files.ts";
+import { isWithin } from "../data/files_root.ts";
 import type { NativeLibrary } from "../data/native.ts";
 import { resolveAdapter } from "../data/store/adapters.ts";
 import type { Job } from "../data/store/job.ts";
@@ -66,10 +68,10 @@ export function createJobRunner(
       permissions: jobPermissions(places, {
         adapter: job.adapter,
         inputs: [
-          ...await inputsOf(
-            model,
-            await Promise.all(datasets.map((spec) => localDataset(spec, local))),
-          ),
+          ...await inputsOf(model, {
+            datasets: await Promise.all(datasets.map((spec) => localDataset(spec, local))),
+            files: places.files,
+          }),
           ...await realPaths(needs.inputs),
         ],
         generates,
@@ -148,18 +150,39 @@ async function withData(work: Work, options: Parameters<typeof withLocalData>[1]
     : { ...work, request: await withLocalData(work.request, options) };
 }
 
-/** The files and folders that a job reads besides the runs and the caches. */
-async function inputsOf(model: string, datasets: string[]): Promise<string[]> {
+/**
+ * The files and folders that a job reads besides the runs and the caches; the data sets' READMEs among
+ * them where they lie in the folder that requests may name files of.
+ */
+async function inputsOf(
+  model: string,
+  { datasets, files: root }: { datasets: string[]; files: string | null },
+): Promise<string[]> {
   const isLocal = model !== BuiltinModel.name && await statOrNull(model) !== null;
   const places = datasets.filter((spec) => namedDataset(spec) === null)
     .flatMap((spec) => parseSpec(spec).flatMap((part) => part.files));
   const files = await Promise.all(places.map(async (place) => (await localPlace(place)).path));
-  return await realPaths([...(isLocal ? [model] : []), ...files]);
+  const readmes = (await Promise.all(places.map(readmesOf))).flat();
+  return [
+    ...await realPaths([...(isLocal ? [model] : []), ...files]),
+    ...(await realPaths(readmes, { within: root })),
+  ];
 }
 
-/** Paths with what they lead to: a link counts by that; a missing file is told by the job itself. */
-async function realPaths(given: string[]): Promise<string[]> {
-  const paths = given.map((path) => resolve(path));
-  return await Promise.all(paths.map((path) => Deno.realPath(path).catch(() => path)))
-    .then((real) => [...new Set([...paths, ...real])]);
+/**
+ * Paths with what they lead to: a link counts by that; a missing file is told by the job itself. With
+ * `within`, those that lie in that folder and lead nowhere else; none where it is null.
+ */
+async function realPaths(
+  given: string[],
+  { within }: { within?: string | null } = {},
+): Promise<string[]> {
+  const found = new Set<string>();
+  for (const path of given.map((path) => resolve(path))) {
+    const pair = [path, await Deno.realPath(path).catch(() => path)];
+    const isWanted = within === undefined ||
+      (within !== null && pair.every((place) => isWithin(within, place)));
+    if (isWanted) pair.forEach((place) => found.add(place));
+  }
+  return [...found];
 }

@@ -97,9 +97,9 @@ export function jobPermissions(
   const generated = generates ? [graphs] : [];
   return {
     ...NOTHING,
-    // libtensorflow.ts sets these two for the library to read.
     env: [
-      ...["TF_CPP_MIN_LOG_LEVEL", "TF_OVERRIDE_GLOBAL_THREADPOOL"],
+      // libtensorflow.ts sets the first two for the library to read; the YAML parser looks at the others.
+      ...["TF_CPP_MIN_LOG_LEVEL", "TF_OVERRIDE_GLOBAL_THREADPOOL", "LOG_STREAM", "LOG_TOKENS"],
       ...(classifies ? CLASSIFIER_ENV : []),
     ],
     ffi: native.length > 0 && native,

@@ -20,12 +20,19 @@ export async function statedLicenses(spec: string): Promise<string[]> {
   return [...licenses];
 }
 
-/** What the nearest README beside a file or in a folder states. */
-async function licensesBeside(place: string): Promise<string[]> {
+/** Where the README of a file or folder of data may lie, the nearest first. */
+export async function readmesOf(place: string): Promise<string[]> {
   const { path } = await localPlace(place);
   const isFolder = (await statOrNull(path))?.isDirectory ?? false;
   const folder = isFolder ? path : dirname(path);
-  for (const readme of [join(folder, README), join(dirname(folder), README)]) {
+  return [join(folder, README), join(dirname(folder), README)];
+}
+
+/** What the nearest README beside a file or in a folder states, of those that may be read. */
+async function licensesBeside(place: string): Promise<string[]> {
+  for (const readme of await readmesOf(place)) {
+    const { state } = await Deno.permissions.query({ name: "read", path: readme });
+    if (state !== "granted") continue;
     const found = await statOrNull(readme);
     if (!found?.isFile || found.size > MOST_BYTES) continue;
     const stated = licensesIn(await readText(readme));
@@ -41,7 +48,8 @@ export function licensesIn(readme: string): string[] {
   try {
     const { data } = Stated.safeParse(parse(metadata));
     return data === undefined ? [] : [data.license].flat();
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error; // the parser's, of a Worker's permissions
     return []; // no YAML: somebody's text
   }
 }

@@ -39,7 +39,7 @@ Deno.test("dataText() tells what was read, what it says and what is wrong with i
       /\nRead {8}5 rows in 1 file: 4 pairs, 2 prompts\n/,
       /\nLeft out {4}1 of two identical responses\n/,
       /\nLabels {6}helpful 4, brief 3\n/,
-      /\nlonger than max_length 512: 0 of 4 \(0\.0 %\)\n/,
+      /\nlonger than max_length 128: 0 of 4 \(0\.0 %\)\n/,
       // The longer response is preferred in rows 1 to 3, and not in row 4.
       /\nhelpful +4 +75\.0 % +30\.1 % – 95\.4 % +0 +\d+\.\d +\d+\.\d +no bias seen\n/,
       /\n {2}brief +3 +0\.0 % +0\.0 % – 56\.1 % /, // 0 of 3: z²/(3 + z²)

@@ -181,6 +181,7 @@ Deno.test(
     }));
     const text = rows.map((row) => JSON.stringify(row) + "\n").join("");
     await Deno.writeTextFile(join(files, "pairs.jsonl"), text);
+    await Deno.writeTextFile(join(files, "README.md"), "---\nlicense: mit\n---\n# Pairs\n");
     await Deno.symlink(files, join(folder.path, "linked"));
     await using serving = await serve(join(folder.path, "runs"), {
       files: join(folder.path, "linked"),
@@ -199,6 +200,8 @@ Deno.test(
     const adapter = await ask<AdapterDetails>(`${url}/adapters/own`);
     assert.equal(adapter.base, "world");
     assert.doesNotMatch(JSON.stringify(adapter), new RegExp(folder.path));
+    const card = await Deno.readTextFile(join(folder.path, "runs", "own", "README.md"));
+    assert.match(card, /^license: "mit"$/m);
     const front = await ask<FrontReport>(`${url}/front?adapter=own&grid=3&bootstrap=10`);
     assert.equal(front.metric, "implicit_accuracy");
   },
