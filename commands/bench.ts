@@ -79,7 +79,7 @@ export function benchText(rows: RowReport[]): string {
     seconds(row.peer),
     `${row.ratio.toFixed(2)} ×`,
     percent(row.spread),
-    targetText(row.target),
+    targetsText(row),
     gigabytes(row.peakBytes),
     gigabytes(row.peerPeakBytes),
   ]);
@@ -90,6 +90,7 @@ export function benchText(rows: RowReport[]): string {
     "ratio",
     "spread",
     "target",
+    "memoryTarget",
     "peakBytes",
     "peerPeakBytes",
   ];
@@ -117,9 +118,16 @@ function seconds(value: number): string {
   return `${Number(value.toPrecision(3))} s`;
 }
 
-/** `0.62 ≤ 0.7 × met`; `–` where a row has no target. */
-function targetText(target: Target | undefined): string {
-  if (target === undefined) return "–";
+/** `0.62 ≤ 0.7 × met; memory 0.4 ≤ 0.5 × met`; `–` where a row has no target. */
+function targetsText({ target, memoryTarget }: RowReport): string {
+  const texts = [
+    ...target === undefined ? [] : [targetText(target)],
+    ...memoryTarget === undefined ? [] : [`memory ${targetText(memoryTarget)}`],
+  ];
+  return texts.length === 0 ? "–" : texts.join("; ");
+}
+
+function targetText(target: Target): string {
   const { value, atMost, atLeast, unit, met } = target;
   const limit = atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`;
   return `${Number(value.toPrecision(3))} ${limit} ${unit} ${met ? "met" : "missed"}`;

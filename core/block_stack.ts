@@ -25,21 +25,19 @@ export interface BlockFunctions {
   backwardKept: TensorFunction;
 }
 
-/** `residuals`: how many the body notes; `trained`: the arguments from this one on are. */
+/** `count`: of the body's arguments; `trained`: the arguments from this one on are. */
 export function blockFunctions(
   engine: Engine,
   body: BlockBody,
-  { residuals, trained }: { residuals: number; trained: number },
+  { count, trained }: { count: number; trained: number },
 ): BlockFunctions {
-  function pullBack(kept: number): TensorFunction {
+  function pullBack(residualsOf: (given: tf.Tensor[]) => Residuals): TensorFunction {
     return (...all) => {
       const dy = all.at(-1) as tf.Tensor;
-      const args = all.slice(0, all.length - 1 - kept);
-      const given = all.slice(args.length, -1);
+      const args = all.slice(0, count);
+      const residuals = residualsOf(all.slice(count, -1));
       const frozen = args.slice(1, trained);
-      const gradients = tf.grads((x, ...own) =>
-        body([x, ...frozen, ...own], kept === 0 ? noResiduals : handedBack(given))
-      );
+      const gradients = tf.grads((x, ...own) => body([x, ...frozen, ...own], residuals));
       return gradients([args[0] as tf.Tensor, ...args.slice(trained)], dy);
     };
   }
@@ -49,8 +47,8 @@ export function blockFunctions(
       const noted: tf.Tensor[] = [];
       return [body(args, notedIn(noted)), ...noted];
     }),
-    backward: engine.compile(pullBack(0)),
-    backwardKept: engine.compile(pullBack(residuals)),
+    backward: engine.compile(pullBack(() => noResiduals)),
+    backwardKept: engine.compile(pullBack(handedBack)),
   };
 }
 

@@ -87,7 +87,7 @@ export function createFullPolicy(
     embeddingScale === 1 ? rows : tf.mul(rows, embeddingScale);
   const prepare = engine.compile(attentionContext(engine, config));
   const functions = blockFunctions(engine, (args, kept) => run(config, args, kept), {
-    residuals: mapsReadAgain(config).length,
+    count: FIRST_WEIGHT + blockVectors(config).size + blockMaps.length,
     trained: FIRST_WEIGHT,
   });
   const callOf = (layer: number, context: tf.Tensor[]) => ({
@@ -188,6 +188,7 @@ function run(config: DecoderConfig, args: tf.Tensor[], residuals: Residuals): tf
     config,
     vectors: namedVectors(config, weights),
     attention: { cos, sin, mask } as AttentionContext,
+    residuals,
     project(name, rows) {
       const weight = maps[blockMaps.indexOf(name)] as tf.Tensor2D;
       const isReadAgain = mapsReadAgain(config).includes(name);

@@ -1,7 +1,8 @@
 // The blocks of a frozen decoder, with an adapter or without: token ids in, hidden states out, and
 // the way back (block_stack.ts). What a policy (policy.ts), a critic and a reward model have in common;
-// they differ in the head on top. The residuals of a block are its products with frozen weights: more
-// than half of its operations, in the few bytes of the type that they are computed in.
+// they differ in the head on top. The residuals of a block are its products with frozen weights, in the
+// few bytes of the type that they are computed in, attention's weights, and the narrow products of its
+// adapters: most of its operations.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Adapter } from "./adapters/adapter.ts";
 import type { BlockParameters } from "./adapters/parameters.ts";
@@ -69,10 +70,9 @@ export function createTrunk(
     let found = functions.get(key);
     if (found === undefined) {
       const body = blockBody(engine, decoder, { adapter: adapted?.adapter ?? null, maps });
-      found = blockFunctions(engine, body, {
-        residuals: mapsReadAgain(config).length,
-        trained: FIRST_VECTOR + blockVectors(config).size + blockMaps.length,
-      });
+      const trained = FIRST_VECTOR + blockVectors(config).size + blockMaps.length;
+      const own = maps.length * (adapted?.adapter.parameterNames.length ?? 0);
+      found = blockFunctions(engine, body, { count: trained + own, trained });
       functions.set(key, found);
     }
     return found;
@@ -170,10 +170,10 @@ function blockBody(
       const index = maps.indexOf(name);
       if (adapter === null || index < 0) return base;
       const own = parameters.slice(index * width, (index + 1) * width);
-      return tf.add(base, adapter.increment(rows, own, preference as tf.Tensor2D));
+      return tf.add(base, adapter.increment(rows, own, preference as tf.Tensor2D, residuals));
     };
     const attention = { cos, sin, mask } as AttentionContext;
-    return block(x as tf.Tensor3D, { config, vectors, project, attention });
+    return block(x as tf.Tensor3D, { config, vectors, project, attention, residuals });
   };
 }
 

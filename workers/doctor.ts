@@ -8,7 +8,8 @@ import type { DoctorReport, DoctorRequest, SessionOptions } from "./protocol.ts"
 import { measureFormats } from "./weight_formats.ts";
 
 const SIZE = 1024; // of the square product
-const REPEATS = 7;
+const ROUNDS = 8;
+const PRODUCTS = 4; // of a round
 
 /** Looks, measures and advises. */
 export async function runDoctor(
@@ -66,23 +67,32 @@ export async function runDoctor(
   }
 }
 
-/** GFLOP/s of x·Wᵀ with a frozen W, the median of several runs; the result is read each time. */
+/**
+ * GFLOP/s of x·Wᵀ with a frozen W: the fastest of several rounds, which is what the machine can do when
+ * nobody disturbs it. Of a round's last product one number is read, so that it has ended.
+ */
 async function productSpeed(engine: Engine, dtype: "float32" | "bfloat16"): Promise<number> {
   const values = Float32Array.from({ length: SIZE * SIZE }, (_, i) => ((i * 7919) % 101) / 101);
   const x = tf.tensor2d(values, [SIZE, SIZE]);
   const weight = engine.hold(values, [SIZE, SIZE], dtype);
-  const times: number[] = [];
-  for (let i = 0; i < REPEATS; i++) {
+  let fastest = Infinity;
+  for (let round = 0; round < ROUNDS; round++) {
     const start = performance.now();
-    const product = engine.project(x, weight);
-    await product.data();
-    product.dispose();
-    times.push(performance.now() - start);
+    const corner = tf.tidy(() => {
+      let product = engine.project(x, weight);
+      for (let i = 1; i < PRODUCTS; i++) {
+        product.dispose();
+        product = engine.project(x, weight);
+      }
+      return tf.slice(product, [0, 0], [1, 1]);
+    });
+    await corner.data();
+    corner.dispose();
+    fastest = Math.min(fastest, performance.now() - start);
   }
   x.dispose();
   weight.dispose();
-  const median = times.sort((a, b) => a - b)[Math.floor(REPEATS / 2)] ?? NaN;
-  return 2 * SIZE ** 3 / median / 1e6;
+  return 2 * SIZE ** 3 * PRODUCTS / fastest / 1e6;
 }
 
 function memoryBytes(): number {

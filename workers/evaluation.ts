@@ -186,7 +186,7 @@ function score(
   { grid, maxTokens, options }: { grid: number[][]; maxTokens: number; options: SessionOptions },
 ): Promise<Float32Array[]> {
   return scoreSequences(policy, sequences, grid, {
-    rowLength: rowLengthFor(sequences),
+    rowLength: rowLengthFor(sequences, maxTokens),
     maxTokens,
     signal: options.signal,
     onProgress: (done, total) =>

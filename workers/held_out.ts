@@ -59,7 +59,7 @@ export function heldOutEvaluation(context: HeldOutContext): HeldOut | null {
     async measure(policy, { run, step }) {
       // Trained without preferences, or under the only one there is.
       const [scores = new Float32Array()] = await scoreSequences(policy, sequences, [[1]], {
-        rowLength: rowLengthFor(sequences),
+        rowLength: rowLengthFor(sequences, config.max_tokens_per_pass),
         maxTokens: config.max_tokens_per_pass,
         signal: options.signal,
         onProgress: (done, total) =>

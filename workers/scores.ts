@@ -34,7 +34,7 @@ export async function referenceScores(
   const known = await cache?.load(key);
   if (known && known.length === sequences.length) return known;
   const [scores] = await scoreSequences(reference, sequences, [[]], {
-    rowLength: rowLengthFor(sequences),
+    rowLength: rowLengthFor(sequences, maxTokens),
     maxTokens,
     signal,
     onProgress: (done, total) => onEvent({ type: "progress", what, done, total }),

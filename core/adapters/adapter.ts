@@ -1,6 +1,7 @@
 // What an adapter is to the rest of core: parameters beside every adapted linear map, and an
 // increment to that map's output that may depend on the preference of each row.
 import type * as tf from "@tensorflow/tfjs-core";
+import type { Residuals } from "../engine/residuals.ts";
 import type { Random } from "../random.ts";
 
 /** Settings of an adapter, from RunConfig and the data's dimensions. */
@@ -29,7 +30,12 @@ export interface Adapter {
   ): ParameterValues[];
 
   /** What is added to the base map's output: x (N, in), preference (N, M) → (N, out). */
-  increment(x: tf.Tensor2D, parameters: tf.Tensor[], preference: tf.Tensor2D): tf.Tensor2D;
+  increment(
+    x: tf.Tensor2D,
+    parameters: tf.Tensor[],
+    preference: tf.Tensor2D,
+    residuals?: Residuals,
+  ): tf.Tensor2D;
 
   /** Regularisation of one map's parameters, a scalar; zero where the adapter has none. */
   penalty(parameters: tf.Tensor[]): tf.Scalar;

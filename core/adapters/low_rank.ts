@@ -2,6 +2,7 @@
 // them. A kind of adapter says which parameters it has and what stands on the diagonal; increment,
 // factors and merge follow from that. Source: Hu et al. 2022 (LoRA); Zhong et al. 2024, eq. 5.
 import * as tf from "@tensorflow/tfjs-core";
+import { noResiduals, residual } from "../engine/residuals.ts";
 import type { Random } from "../random.ts";
 import type { Adapter, AdapterOptions, ParameterValues } from "./adapter.ts";
 
@@ -45,14 +46,20 @@ export function lowRank(kind: LowRank): Adapter {
     width,
     init: kind.init,
 
-    increment(x, parameters, preference) {
+    increment(x, parameters, preference, residuals = noResiduals) {
       const { V, U, rest } = split(parameters);
       // The row's share of the diagonal scales x·V, the shared one scales U, which is smaller.
       const singular = kind.singular(rest);
       const scaled = singular === null
         ? tf.mul(U, scale)
         : tf.mul(U, tf.reshape(tf.mul(singular, scale), [width, 1])); // (R, out)
-      const low = tf.matMul(x, V as tf.Tensor2D); // (N, R)
+      const low = residual(residuals, [x, V as tf.Tensor2D], { // (N, R)
+        value: (x, V) => tf.matMul(x, V),
+        gradients: (dy: tf.Tensor2D, x, V) => [
+          tf.matMul(dy, V, false, true),
+          tf.matMul(x, dy, true),
+        ],
+      });
       const chosen = kind.rows === null ? low : tf.mul(low, kind.rows(preference));
       return tf.matMul(chosen as tf.Tensor2D, scaled as tf.Tensor2D);
     },

@@ -33,6 +33,13 @@ export function handedBack(noted: tf.Tensor[]): Residuals {
   };
 }
 
+/** A residual that no gradient goes through. */
+export function constantResidual<T extends tf.Tensor>(residuals: Residuals, compute: () => T): T {
+  const value = residuals.take() as T | null ?? compute();
+  residuals.note(value);
+  return value;
+}
+
 /** value(…inputs) as a residual, with its gradients by the inputs. */
 export function residual<I extends tf.Tensor[], R extends tf.Rank>(
   residuals: Residuals,

@@ -23,6 +23,12 @@ export interface Host {
   bandwidth: number; // bytes a second
 }
 
+/**
+ * The share of a plain product's measured speed that training reaches on a processor, as the benchmark
+ * measured it (tests/reports/bench.json, dpo_step, limit): the rest of a step is passes over memory.
+ */
+export const SHARE_OF_PRODUCT = 0.55;
+
 const GIBIBYTE = 2 ** 30;
 /** A server around a GPU: 32 cores with AVX-512, eight channels of memory. */
 const SERVER: Host = { bytes: 256 * GIBIBYTE, single: 1.5e12, bandwidth: 150e9 };

@@ -1,13 +1,12 @@
 // Floating-point operations of passes through a decoder (a multiplication and an addition are two),
-// by the type they are computed in: products with frozen weights, and everything else. Attention is
-// counted over the whole T × T square of a row, as it is computed.
+// by the type they are computed in: products with frozen weights, and everything else.
 import type { DecoderConfig } from "../models/config.ts";
 import { decoderSize, sidesOfMaps } from "./model.ts";
 
 /** What goes through a decoder at once. */
 export interface PassShape {
   tokens: number; // of all rows, padding included
-  squares: number; // Σ T² over the rows
+  scores: number; // of attention, that are computed for a head: of all rows
   scored: number; // tokens whose log-probability is wanted; 0 for a value head
   rank: number; // of the adapter on every linear map; 0 without one
 }
@@ -26,9 +25,9 @@ export function forwardOperations(config: DecoderConfig, pass: PassShape): Opera
 
 /**
  * A forward and backward pass (core/block_stack.ts). Frozen weights get no gradient, so that their
- * backward pass is one product, while adapters and attention have two. Adapters and attention are run
- * forward twice; products with frozen weights only in blocks whose residuals are not kept: all but the
- * share `kept`. The head is not run again.
+ * backward pass is one product, while adapters and attention have two. The way forward is run again:
+ * all of it in blocks whose residuals are not kept; in the share `kept` only the second products of
+ * adapters and attention. The head is not run again.
  */
 export function trainingOperations(
   config: DecoderConfig,
@@ -36,7 +35,10 @@ export function trainingOperations(
   kept: number,
 ): Operations {
   const { maps, adapters, attention, head } = partsOf(config, pass);
-  return { held: (3 - kept) * maps + 2 * head, float32: 4 * (adapters + attention) };
+  return {
+    held: (3 - kept) * maps + 2 * head,
+    float32: (4 - kept / 2) * (adapters + attention), // their two products are about alike
+  };
 }
 
 /** Generating: `steps` tokens for each of `rows` sequences of on average `length` tokens. */
@@ -47,7 +49,7 @@ export function generationOperations(
   const tokens = rows * steps;
   const { maps, adapters, head } = partsOf(config, {
     tokens,
-    squares: 0,
+    scores: 0,
     scored: tokens,
     rank,
   });
@@ -64,12 +66,12 @@ export function addOperations(all: [times: number, operations: Operations][]): O
   }), { held: 0, float32: 0 });
 }
 
-function partsOf(config: DecoderConfig, { tokens, squares, scored, rank }: PassShape) {
+function partsOf(config: DecoderConfig, { tokens, scores, scored, rank }: PassShape) {
   const { layers, heads, headDim, width, vocabSize } = config;
   return {
     maps: 2 * tokens * decoderSize(config).maps,
     adapters: 2 * tokens * rank * sidesOfMaps(config),
-    attention: 4 * layers * heads * headDim * squares, // scores, and their use
+    attention: 4 * layers * heads * headDim * scores, // they, and their use
     head: 2 * scored * width * vocabSize,
   };
 }

@@ -6,7 +6,8 @@ import type { RunConfig } from "../config.ts";
 import { RESIDUAL_BYTES } from "../engine/byte_budget.ts";
 import { weightFile } from "../generate/weight_file.ts";
 import type { DecoderConfig } from "../models/config.ts";
-import { mapShape, mapsReadAgain } from "../models/linear_maps.ts";
+import { blockMaps, mapShape, mapsReadAgain } from "../models/linear_maps.ts";
+import { scoresComputed } from "../text/query_chunks.ts";
 import { pairwiseLosses } from "../objectives/pairwise_losses.ts";
 import { adapterParameters, cacheBytesPerToken, heldBytes } from "./model.ts";
 import {
@@ -62,7 +63,7 @@ const COPIES = 4;
 /** PPO remembers parameters and moments of its last healthy step. */
 const REMEMBERED = 3;
 /** Numbers per token that a block's backward pass keeps, by size: fitted to what was measured. */
-const BLOCK_NUMBERS = { width: 16, mlp: 10, scores: 4 };
+const BLOCK_NUMBERS = { width: 13, mlp: 8, scores: 3 };
 /** Copies of a chunk of logits: they, their exponentials, what the product of both reads. */
 const LOGIT_COPIES = 3;
 const CHUNK_LOGITS = 2 ** 24; // core/models/head.ts
@@ -115,7 +116,7 @@ function engineBytesOf(shape: RunShape): Footprint["engineBytes"] {
     weights: frozen * (1 + rewardModels),
     adapters: 4 * adapter * (isPpo ? 2 * (COPIES + REMEMBERED) : COPIES),
     activations: traces * 4 * rows * length * width * (layers + 1) +
-      Math.min(RESIDUAL_BYTES, residualBytes(shape, rows * length)),
+      Math.min(RESIDUAL_BYTES, residualBytes(shape, { rows, length })),
     work: 4 * Math.max(numbers * rows * length, LOGIT_COPIES * scored * vocabSize),
   };
 }
@@ -125,18 +126,25 @@ function tracesOf({ objective }: RunConfig): number {
   return objective === "ppo" ? 2 : 1;
 }
 
-/** Bytes of all residuals of `tokens` tokens (core/block_stack.ts). */
-function residualBytes({ config, decoder }: RunShape, tokens: number): number {
-  const narrow = config.dtype === "bfloat16" && config.tuning !== "full";
+/** Bytes of all residuals of `rows` rows (core/trunk.ts, core/full_policy.ts). */
+function residualBytes(
+  { config, decoder, objectives }: RunShape,
+  { rows, length }: { rows: number; length: number },
+): number {
+  const isFull = config.tuning === "full";
+  const narrow = config.dtype === "bfloat16" && !isFull;
   const widths = mapsReadAgain(decoder).map((name) => mapShape(name, decoder).out);
-  const each = (narrow ? 2 : 4) * widths.reduce((sum, width) => sum + width, 0);
-  return tracesOf(config) * decoder.layers * tokens * each;
+  const products = (narrow ? 2 : 4) * widths.reduce((sum, width) => sum + width, 0);
+  const adapters = isFull ? 0 : 4 * blockMaps.length * (config.lora_r + objectives);
+  const weights = 4 * decoder.heads * scoresComputed(length); // of attention, of a row
+  return tracesOf(config) * decoder.layers * rows * (length * (products + adapters) + weights);
 }
 
 /** The share of them that the budget has room for. */
 function keptShare(shape: RunShape): number {
+  const length = rowLength(shape);
   const tokens = Math.min(shape.config.max_tokens_per_pass, tokensPerMicroStep(shape));
-  return Math.min(1, RESIDUAL_BYTES / residualBytes(shape, tokens));
+  return Math.min(1, RESIDUAL_BYTES / residualBytes(shape, { rows: tokens / length, length }));
 }
 
 function hostBytesOf({ config, decoder, volume }: RunShape): Footprint["hostBytes"] {
@@ -238,7 +246,7 @@ function generationOf(shape: RunShape, answers: number): RunOperations["generati
   const { promptTokens, responseTokens } = volume;
   const prompts = forwardOperations(decoder, {
     tokens: answers * promptTokens,
-    squares: answers * promptTokens ** 2,
+    scores: answers * promptTokens ** 2,
     scored: answers,
     rank,
   });
@@ -267,7 +275,7 @@ function passOf(
   const length = Math.min(config.max_length, promptTokens + responseTokens);
   return {
     tokens: sequences * length,
-    squares: sequences * length ** 2,
+    scores: sequences * scoresComputed(Math.ceil(length)),
     scored: sequences * scored,
     rank: config.tuning === "head" ? 0 : config.lora_r + objectives,
   };

@@ -18,7 +18,7 @@ export interface ScoreOptions {
 }
 
 /** Passes laid out together: enough that rows fill up, few enough to stay small in memory. */
-const PASSES_PER_BLOCK = 8;
+const PASSES_PER_BLOCK = 32;
 
 /**
  * Summed log π of every sequence under every preference: result[n][s] for grid point n. The

@@ -1,13 +1,17 @@
-// The decoder as tfjs functions: one block, the norm, and the cap of scores and logits. It does not
-// know adapters: every linear map goes through `project`, and whoever calls decides what answers; nor
-// families: what they do differently is in the configuration's traits.
+// The decoder as tfjs functions: one block. It does not know adapters: every linear map goes through
+// `project`, and whoever calls decides what answers; nor families: what they do differently is in the
+// configuration's traits.
 // Source: LlamaModel of Hugging Face transformers (modeling_llama.py), whose names it uses, and for the
 // traits the models of core/models/families.ts.
 import * as tf from "@tensorflow/tfjs-core";
 import type { AttentionContext } from "./attention.ts";
+import type { Residuals } from "../engine/residuals.ts";
 import type { DecoderConfig } from "./config.ts";
+import { gates } from "./gates.ts";
 import type { BlockMap } from "./linear_maps.ts";
-import { blockVectors, normPlaces, type Traits, traitsOf } from "./traits.ts";
+import { normalise } from "./norm.ts";
+import { softmaxAttention } from "./softmax_attention.ts";
+import { blockVectors, normPlaces, traitsOf } from "./traits.ts";
 
 /** Answers for the linear map `name` of the block: x (N, in) → (N, out). */
 export type Project = (name: BlockMap, x: tf.Tensor2D) => tf.Tensor2D;
@@ -26,6 +30,7 @@ interface BlockParts {
   vectors: Map<string, tf.Tensor>;
   project: Project;
   attention: AttentionContext;
+  residuals: Residuals;
 }
 
 /** One decoder block: x (B, T, D) → (B, T, D). */
@@ -40,49 +45,16 @@ export function block(x: tf.Tensor3D, parts: BlockParts): tf.Tensor3D {
   const mixed = attend(norm(rows, attention.before), [B, T], parts); // (B·T, H·headDim)
   rows = tf.add(rows, norm(project("self_attn.o_proj", mixed), attention.after));
   const hidden = norm(rows, mlp.before);
-  const gate = activations[activation](project("mlp.gate_proj", hidden));
-  const gated = tf.mul(gate, project("mlp.up_proj", hidden));
-  rows = tf.add(rows, norm(project("mlp.down_proj", gated as tf.Tensor2D), mlp.after));
+  const gated = gates[activation](project("mlp.gate_proj", hidden), project("mlp.up_proj", hidden));
+  rows = tf.add(rows, norm(project("mlp.down_proj", gated), mlp.after));
   return tf.reshape(rows, [B, T, D]);
-}
-
-const activations: Record<Traits["activation"], (x: tf.Tensor2D) => tf.Tensor2D> = {
-  silu: (x) => tf.mul(x, tf.sigmoid(x)),
-  // PyTorch's gelu with approximate="tanh" (Hendrycks and Gimpel 2016, arXiv 1606.08415, section 2).
-  gelu_tanh: (x) => {
-    const cubic = tf.mul(0.044715, tf.mul(x, tf.square(x)));
-    const inner = tf.mul(Math.sqrt(2 / Math.PI), tf.add(x, cubic));
-    return tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(inner)));
-  },
-};
-
-/** The norm of a decoder: rmsNorm with its epsilon, the weight moved by its offset. */
-export function normalise(
-  x: tf.Tensor2D,
-  weight: tf.Tensor,
-  config: Pick<DecoderConfig, "normEpsilon" | "traits">,
-): tf.Tensor2D {
-  const { normOffset } = traitsOf(config);
-  const scale = normOffset === 0 ? weight : tf.add(weight, normOffset);
-  return rmsNorm(x, scale, config.normEpsilon);
-}
-
-/** x / rms(x) · weight over the last axis. */
-export function rmsNorm(x: tf.Tensor2D, weight: tf.Tensor, epsilon: number): tf.Tensor2D {
-  const meanSquare = tf.mean(tf.square(x), -1, true); // (N, 1)
-  return tf.mul(tf.mul(x, tf.rsqrt(tf.add(meanSquare, epsilon))), weight);
-}
-
-/** cap·tanh(x / cap), which is between −cap and cap; x itself where cap is null. */
-export function capped<T extends tf.Tensor>(x: T, cap: number | null): T {
-  return cap === null ? x : tf.mul(cap, tf.tanh(tf.div(x, cap)));
 }
 
 /** Causal grouped-query attention before its output map: x (B·T, D) → (B·T, H·headDim). */
 function attend(
   x: tf.Tensor2D,
   [B, T]: [number, number],
-  { config, vectors, project, attention }: BlockParts,
+  { config, vectors, project, attention, residuals }: BlockParts,
 ): tf.Tensor2D {
   const { heads: H, kvHeads: K, headDim } = config;
   const { qkNorm, queryScalar, scoreCap } = traitsOf(config);
@@ -101,17 +73,19 @@ function attend(
     }
     return rotate(split(rows, count), attention);
   };
-  const q = tf.mul(turned("q", H), (queryScalar ?? headDim) ** -0.5);
-  const k = turned("k", K);
+  const q = turned("q", H);
+  const k = tf.mul<tf.Tensor4D>(turned("k", K), (queryScalar ?? headDim) ** -0.5); // smaller than q
   const v = split(mapped("self_attn.v_proj"), K);
   // Query heads that share a key head are stacked along the rows of one product.
-  const queries = tf.reshape(tf.transpose(q, [0, 2, 1, 3]), [B * K, (H / K) * T, headDim]);
-  const keys = tf.reshape(tf.transpose(k, [0, 2, 1, 3]), [B * K, T, headDim]);
-  const values = tf.reshape(tf.transpose(v, [0, 2, 1, 3]), [B * K, T, headDim]);
-  const products = tf.reshape(tf.matMul(queries, keys, false, true), [B, H, T, T]);
-  const weights = tf.softmax(tf.add(capped(products, scoreCap), attention.mask)); // (B, H, T, T)
-  const mixed = tf.matMul(tf.reshape(weights, [B * K, (H / K) * T, T]), values);
-  const heads = tf.transpose(tf.reshape(mixed, [B, H, T, headDim]), [0, 2, 1, 3]);
+  const byHead = (x: tf.Tensor4D) => tf.transpose(x, [0, 2, 1, 3]);
+  const queries = tf.reshape(byHead(q), [B * K, H / K, T, headDim]) as tf.Tensor4D;
+  const [keys, values] = [k, v].map((x) => tf.reshape(byHead(x), [B * K, T, headDim]));
+  const mixed = softmaxAttention(
+    [queries, keys as tf.Tensor3D, values as tf.Tensor3D],
+    attention.mask,
+    { scoreCap, residuals },
+  );
+  const heads = byHead(tf.reshape(mixed, [B, H, T, headDim]));
   return tf.reshape(heads, [B * T, H * headDim]);
 }
 

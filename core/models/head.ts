@@ -3,8 +3,9 @@
 // predict a response token go through at all.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine, TensorFunction } from "../engine/engine.ts";
-import { capped, normalise } from "./decoder.ts";
+import { capped, capSlope } from "./cap.ts";
 import type { HeldDecoder } from "./held.ts";
+import { normalise } from "./norm.ts";
 import { traitsOf } from "./traits.ts";
 
 /** Logits held at once; 2²⁴ floats are 64 MiB. */
@@ -83,11 +84,6 @@ export function createHead(engine: Engine, decoder: HeadWeights): Head {
       return { logProbs: logProbs as tf.Tensor1D, slopes: slopes as tf.Tensor2D };
     },
   };
-}
-
-/** Derivative of `capped` where it gave `y`; null where it is 1. */
-export function capSlope(y: tf.Tensor, cap: number | null): tf.Tensor | null {
-  return cap === null ? null : tf.sub(1, tf.square(tf.div(y, cap)));
 }
 
 /** x ⊙ slope, or x where there is none. */

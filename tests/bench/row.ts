@@ -66,6 +66,7 @@ export interface RowReport {
   peakBytes: number | null; // largest over the rounds
   peerPeakBytes: number | null;
   target?: Target; // where the row has one
+  memoryTarget?: Target; // of peakBytes / peerPeakBytes, likewise
   [extra: string]: unknown;
 }
 

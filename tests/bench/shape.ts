@@ -1,6 +1,7 @@
 // The shape that the step is measured on, and how many floating-point operations its products take:
 // what the measured speed of a plain product is held against.
 import { blockMaps, mapShape } from "../../core/models/linear_maps.ts";
+import { scoresComputed } from "../../core/text/query_chunks.ts";
 import type { DecoderConfig } from "../../core/models/config.ts";
 
 /** SmolLM2-135M, as the peers shape it. */
@@ -46,7 +47,8 @@ export interface StepOperations {
 /**
  * Operations (a multiplication and an addition are two) of the products of a DPO step that scores
  * every token but the first of each row. The frozen weights get no gradient, so their backward pass
- * is one product; adapters and attention have two, and are run again in every block. Attention is counted over the whole T × T square.
+ * is one product; adapters and attention have two, and are run again in every block, where nothing is
+ * recomputed the second halves of them only.
  */
 export function stepOperations(
   config: DecoderConfig,
@@ -58,13 +60,14 @@ export function stepOperations(
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
   const maps = 2 * tokens * sum(shapes.map((shape) => shape.in * shape.out));
   const adapters = 2 * tokens * rank * sum(shapes.map((shape) => shape.in + shape.out));
-  const attention = 2 * 2 * rows * heads * length ** 2 * headDim; // scores, and their use
+  const attention = 2 * 2 * rows * heads * scoresComputed(length) * headDim; // they, and their use
   const head = 2 * rows * (length - 1) * width * vocabSize;
   const before = reference ? layers : 0; // blocks of the reference pass
   const forward = layers + recomputed; // blocks of the policy's forward passes
   return {
     held: maps * (before + forward + layers) + head * ((reference ? 1 : 0) + 2),
-    float32: adapters * 4 * layers + attention * (before + 4 * layers),
+    float32: (adapters + attention) * (4 * layers - (layers - recomputed) / 2) +
+      attention * before,
   };
 }
 

@@ -18,6 +18,7 @@ import {
   parseJsonLines,
   plainProduct,
   trainCommand,
+  wholeProcess,
 } from "./own.ts";
 import {
   findPeer,
@@ -91,6 +92,25 @@ const frontGrid: Experiment = {
   },
 };
 
+/** Tokens of a sequence of the first step, so few that loading is what is measured. */
+const FIRST_LENGTH = 64;
+
+const firstStep: Experiment = {
+  async contestants(surroundings) {
+    const peer = await findPeer("first_step.py", surroundings);
+    const model = await fileFromEnvironment(surroundings, "PANACEA_SMOLLM2_GGUF");
+    const peers = Object.entries({ fp32: "float32", bf16: "bfloat16" }).map(([name, dtype]) => [
+      name,
+      peerContestant(peer, {
+        args: [`--dtype=${dtype}`, `--length=${FIRST_LENGTH}`],
+        read: (_, seconds) => ({ total: seconds }),
+      }),
+    ]);
+    const ours = ownScript("first_step.ts", [model, String(FIRST_LENGTH)]);
+    return { ours: wholeProcess(ours), ...Object.fromEntries(peers) };
+  },
+};
+
 const mixedPreferences: Experiment = {
   contestants: () => Promise.resolve({ ours: ownScript("mixed_preferences.ts") }),
 };
@@ -148,7 +168,8 @@ export const trainingRows: Row[] = [
     name: "dpo_step",
     description: "DPO step, SmolLM2-135M shape, 8 × 256 tokens, beside PyTorch + PEFT",
     experiment: dpoStep,
-    report: (rounds) => withTarget(stepReport("dpo_step", rounds, { reference: true }), 2),
+    report: (rounds) =>
+      withTargets(stepReport("dpo_step", rounds, { reference: true }), { ratio: 2, memory: 0.5 }),
   },
   {
     name: "dpo_step_without_reference",
@@ -163,7 +184,10 @@ export const trainingRows: Row[] = [
     experiment: unequalStep,
     onRequest: true,
     report: (rounds) =>
-      withTarget(besideFastest("unequal_step", rounds, { time: "total", settings: stepPeers }), 5),
+      withTargets(besideFastest("unequal_step", rounds, { time: "total", settings: stepPeers }), {
+        ratio: 5,
+        memory: 0.25,
+      }),
   },
   {
     name: "front_grid",
@@ -172,10 +196,19 @@ export const trainingRows: Row[] = [
       "merges every λ",
     experiment: frontGrid,
     report: (rounds) =>
-      withTarget(
+      withTargets(
         besideFastest("front_grid", rounds, { time: "total", settings: { fp32: [], bf16: [] } }),
-        3,
+        { ratio: 3 },
       ),
+  },
+  {
+    name: "cold_training",
+    description:
+      `from a process's start to the end of its first DPO step, SmolLM2 from a GGUF file, ` +
+      `${batch.rows} × ${FIRST_LENGTH} tokens, beside transformers + PEFT`,
+    experiment: firstStep,
+    report: (rounds) =>
+      besideFastest("cold_training", rounds, { time: "total", settings: { fp32: [], bf16: [] } }),
   },
   {
     name: "mixed_preferences",
@@ -244,8 +277,19 @@ function besideFastest(
   };
 }
 
-function withTarget(report: RowReport, atLeast: number): RowReport {
-  return { ...report, target: holdAgainst(report.ratio, { atLeast }) };
+/** `ratio`: the peer's time over ours at least; `memory`: our peak over the peer's at most. */
+function withTargets(
+  report: RowReport,
+  { ratio, memory }: { ratio: number; memory?: number },
+): RowReport {
+  const { peakBytes, peerPeakBytes } = report;
+  return {
+    ...report,
+    target: holdAgainst(report.ratio, { atLeast: ratio }),
+    ...memory !== undefined && {
+      memoryTarget: holdAgainst((peakBytes ?? NaN) / (peerPeakBytes ?? NaN), { atMost: memory }),
+    },
+  };
 }
 
 /** Speed of the plain product, and the share of a step that its products would take at that speed. */

@@ -25,12 +25,16 @@ Deno.test("benchText() tells a row's target and whether it is met", () => {
   const text = benchText([
     { ...report, target: { value: 0.5, atMost: 0.7, unit: "×", met: true } },
     { ...report, target: { value: 3.456, atLeast: 4, unit: "×", met: false } },
-    { ...report, target: { value: 0.0041, atMost: 0.005, unit: "s", met: true } },
+    {
+      ...report,
+      target: { value: 0.0041, atMost: 0.005, unit: "s", met: true },
+      memoryTarget: { value: 0.4, atMost: 0.5, unit: "×", met: true },
+    },
   ]);
   const [, ...lines] = text.split("\n");
   assert.match(lines[0] ?? "", / 0\.5 ≤ 0\.7 × met /);
   assert.match(lines[1] ?? "", / 3\.46 ≥ 4 × missed /);
-  assert.match(lines[2] ?? "", / 0\.0041 ≤ 0\.005 s met /);
+  assert.match(lines[2] ?? "", / 0\.0041 ≤ 0\.005 s met; memory 0\.4 ≤ 0\.5 × met /);
   assert.equal(lines.length, 3); // the target is no line below
 });
 

@@ -95,7 +95,7 @@ async function start(
       options: kind,
       adapter,
       parameters,
-      rowLength: rowLengthFor(sequences.flat()),
+      rowLength: rowLengthFor(sequences.flat(), config.max_tokens_per_pass),
       maxTokens: config.max_tokens_per_pass,
     });
     const evaluation = rows.evaluate({

@@ -223,7 +223,7 @@ function scorer({ config, options, host }: Loaded, model: Model) {
   return (sequences: Sequence[]): Promise<Float32Array> =>
     scoreResponses(host.engine, model, {
       sequences,
-      rowLength: rowLengthFor(sequences),
+      rowLength: rowLengthFor(sequences, config.max_tokens_per_pass),
       maxTokens: config.max_tokens_per_pass,
       signal: options.signal,
     });
@@ -235,7 +235,7 @@ type OpenPass = (session: Loaded & { model: Model; sequences: Sequence[] }) => B
 const passes: Record<RunConfig["tuning"], OpenPass> = {
   adapter: ({ config, host, model, sequences }) =>
     rewardPass(host.engine, model, {
-      rowLength: rowLengthFor(sequences),
+      rowLength: rowLengthFor(sequences, config.max_tokens_per_pass),
       maxTokens: config.max_tokens_per_pass,
     }),
   head: ({ config, options, host, model, sequences }) =>
@@ -244,7 +244,7 @@ const passes: Record<RunConfig["tuning"], OpenPass> = {
       () =>
         rewardFeatures(host.engine, { trunk: model.trunk, width: host.base.config.width }, {
           sequences,
-          rowLength: rowLengthFor(sequences),
+          rowLength: rowLengthFor(sequences, config.max_tokens_per_pass),
           maxTokens: config.max_tokens_per_pass,
           signal: options.signal,
           onProgress: (done, total) =>

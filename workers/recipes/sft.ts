@@ -111,7 +111,7 @@ async function start(
 ): Promise<StartedRun> {
   const trained = await model.start({
     checkpoint,
-    rowLength: rowLengthFor(sequences),
+    rowLength: rowLengthFor(sequences, config.max_tokens_per_pass),
     maxTokens: config.max_tokens_per_pass,
   });
   let last: HeldOutReport | undefined;

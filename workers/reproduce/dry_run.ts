@@ -1,6 +1,6 @@
 // What a dry run has to find out: the shape of the model, how much data there is, and how fast this
 // machine is. estimate.ts does the rest.
-import type { Device, Host } from "../../core/footprint/devices.ts";
+import { type Device, type Host, SHARE_OF_PRODUCT } from "../../core/footprint/devices.ts";
 import type { Volume } from "../../core/footprint/run.ts";
 import type { RunConfig } from "../../core/config.ts";
 import type { DecoderConfig } from "../../core/models/config.ts";
@@ -94,7 +94,7 @@ async function measureHere(
     bytes,
     half: gflopsBfloat16 * 1e9,
     single: gflops * 1e9,
-    share: 1, // measured, not a data sheet's
+    share: SHARE_OF_PRODUCT,
     isHost: true,
     host,
   };

@@ -38,7 +38,7 @@ export async function openStoredRewards(
       const sequences = responses.map((response) => ended(response, base.tokenizer));
       const scores = await scoreResponses(base.engine, parts, {
         sequences,
-        rowLength: Math.max(rowLength, rowLengthFor(sequences)),
+        rowLength: Math.max(rowLength, rowLengthFor(sequences, maxTokens)),
         maxTokens,
         signal: options.signal,
       });

@@ -143,7 +143,7 @@ export function startSteps(config: RunConfig, parts: TrainParts<TokenizedPair>) 
 }
 
 /** Pairs with a prompt of one token, so that every later token is scored; labels disagree. */
-function randomPairs(
+export function randomPairs(
   random: Random,
   { count, length, objectives }: { count: number; length: number; objectives: number },
 ): TokenizedPair[] {

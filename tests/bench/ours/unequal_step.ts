@@ -2,6 +2,9 @@
 // the reference pass of each step's pairs: one JSON line of seconds per step. Arguments: model, data,
 // steps, pairs a step. A process of its own; the first step compiles and is for the reader to leave out.
 import { printResult } from "../../../commands/output.ts";
+import { pairSequences } from "../../../core/front/evaluate.ts";
+import { rowLengthFor } from "../../../core/text/pack.ts";
+import { batch } from "../shape.ts";
 import { openHhPairs } from "./hh_pairs.ts";
 import { openStep, startSteps, stepConfig } from "./step.ts";
 
@@ -11,6 +14,7 @@ const { weights, pairs, close } = await openHhPairs(model, data, count * pairsAS
 const { parts, scoreReference, dispose } = await openStep({
   ...{ weights, pairs },
   dimensions: ["helpful"],
+  rowLength: rowLengthFor(pairSequences(pairs), batch.rows * batch.length), // as runs choose it
   config: stepConfig({ pairs: pairsAStep, preferences: 0 }),
 });
 close();

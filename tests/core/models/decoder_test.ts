@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine } from "../../../core/engine/mod.ts";
-import { block, capped, namedVectors, rmsNorm } from "../../../core/models/decoder.ts";
+import { noResiduals } from "../../../core/engine/residuals.ts";
+import { capped } from "../../../core/models/cap.ts";
+import { block, namedVectors } from "../../../core/models/decoder.ts";
+import { rmsNorm } from "../../../core/models/norm.ts";
 import { mapShape } from "../../../core/models/linear_maps.ts";
 import type { HeldDecoder } from "../../../core/models/held.ts";
 import { attentionContext, contextOfLayer } from "../../../core/models/attention.ts";
@@ -131,6 +134,7 @@ eachEngine("block() with maps that answer zero passes its input on", async (engi
       vectors: namedVectors(config, [norm, norm]),
       project: (name, rows) => tf.zeros([rows.shape[0], mapShape(name, config).out]),
       attention: { cos, sin, mask },
+      residuals: noResiduals,
     });
   });
   assertNear(await y.data(), await x.data());

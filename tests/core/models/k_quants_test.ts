@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { rmsNorm } from "../../../core/models/decoder.ts";
+import { rmsNorm } from "../../../core/models/norm.ts";
 import { createPolicy } from "../../../core/policy.ts";
 import { packSequences } from "../../../core/text/pack.ts";
 import { openModel } from "../../../data/models.ts";

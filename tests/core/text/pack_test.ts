@@ -209,16 +209,36 @@ Deno.test("packSequences() refuses what fits no row and sequences without prompt
   assert.deepEqual(packSequences([], options), []);
 });
 
-Deno.test("rowLengthFor() is the longest sequence or shared prompt, rounded up to 32", () => {
+Deno.test("rowLengthFor() of short data is the longest sequence or shared prompt, rounded up to 32", () => {
   const prompt = new Int32Array(20);
   const three = [7, 8, 9].map((length) => ({ prompt, response: new Int32Array(length) }));
   assert.equal(rowLengthFor(three), 64); // 20 + 7 + 8 + 9 = 44
-  // beyond 256 tokens responses are not laid side by side, but a sequence must fit
-  const long = { prompt: new Int32Array(300), response: new Int32Array(10) };
-  assert.equal(rowLengthFor([long, { ...long }]), 320);
   assert.equal(rowLengthFor([]), 32);
   assert.equal(rowLengthFor([numbered(0, 3, 29)]), 32);
   assert.equal(rowLengthFor([numbered(0, 3, 2), numbered(1, 3, 30)]), 64);
+});
+
+Deno.test("rowLengthFor() of long data takes the rows that compute it in the least time", () => {
+  const pair = (prompt: number, ...responses: number[]) => {
+    const shared = new Int32Array(prompt);
+    return responses.map((length) => ({ prompt: shared, response: new Int32Array(length) }));
+  };
+  const many = <T>(count: number, of: () => T[]) => Array.from({ length: count }, of).flat();
+  // 100 + 50 + 50 tokens: a row of 224 holds one pair, 416 two with less room to spare and more
+  // attention: 224 + 0.0013·5/8·224² = 264 a pair beside (416 + 0.0013·5/8·416²)/2 = 278.
+  assert.equal(rowLengthFor(many(20, () => pair(100, 50, 50))), 224);
+  // 100 + 65 + 65: 256 of which 26 are empty, 309 a pair, beside 480 (two, 333) and 256 again.
+  assert.equal(rowLengthFor(many(20, () => pair(100, 65, 65))), 256);
+  // 150 + 70 + 70: rows of 256 would hold the prompt twice; 320 hold all of it.
+  assert.equal(rowLengthFor(many(20, () => pair(150, 70, 70))), 320);
+  // 250 tokens without a partner beside short ones that fill the gaps of longer rows.
+  const mixed = many(10, () => [...pair(230, 20), ...pair(60, 40)]);
+  const length = rowLengthFor(mixed);
+  assert.equal(length, 352); // 250 + 100
+  // A sequence must fit, however long.
+  assert.equal(rowLengthFor([...pair(700, 10), ...pair(700, 10)]), 736); // 710 rounded up
+  // Of a large data set a part is tried; the longest sequence is found wherever it is.
+  assert.equal(rowLengthFor([...many(3000, () => pair(100, 50, 50)), ...pair(400, 10)]), 416);
 });
 
 Deno.test("splitPack() deals rows out evenly, in order, and loses nothing", () => {
