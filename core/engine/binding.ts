@@ -290,11 +290,11 @@ function asBytes(values: ArrayLike<number> | ArrayBufferView, dtype: number): Ui
 
 /**
  * Serialised ConfigProto (tensorflow/core/protobuf/config.proto): field 2 intra-op and field 5
- * inter-op threads, field 6 gpu_options with field 4 allow_growth.
+ * inter-op threads, as many of both, field 6 gpu_options with field 4 allow_growth.
  */
 function configProto(threads: number): Uint8Array<ArrayBuffer> {
   const bytes = [0x32, 0x02, 0x20, 0x01];
-  if (threads > 0) bytes.push(0x10, ...varint(threads), 0x28, ...varint(1));
+  if (threads > 0) bytes.push(0x10, ...varint(threads), 0x28, ...varint(threads));
   return Uint8Array.from(bytes);
 }
 

@@ -7,7 +7,7 @@ import { RESIDUAL_BYTES } from "../engine/byte_budget.ts";
 import { weightFile } from "../generate/weight_file.ts";
 import type { DecoderConfig } from "../models/config.ts";
 import { blockMaps, mapShape, mapsReadAgain } from "../models/linear_maps.ts";
-import { scoresComputed } from "../text/query_chunks.ts";
+import { keepsWeights, scoresComputed } from "../text/query_chunks.ts";
 import { pairwiseLosses } from "../objectives/pairwise_losses.ts";
 import { adapterParameters, cacheBytesPerToken, heldBytes } from "./model.ts";
 import {
@@ -136,7 +136,8 @@ function residualBytes(
   const widths = mapsReadAgain(decoder).map((name) => mapShape(name, decoder).out);
   const products = (narrow ? 2 : 4) * widths.reduce((sum, width) => sum + width, 0);
   const adapters = isFull ? 0 : 4 * blockMaps.length * (config.lora_r + objectives);
-  const weights = 4 * decoder.heads * scoresComputed(length); // of attention, of a row
+  const scores = keepsWeights(length) ? scoresComputed(length) : 0;
+  const weights = 4 * decoder.heads * scores; // of attention, of a row
   return tracesOf(config) * decoder.layers * rows * (length * (products + adapters) + weights);
 }
 

@@ -2,8 +2,8 @@
 // chunks allow (core/text/query_chunks.ts), and the softmax's gradient reads its weights, which may be
 // kept from the way forward.
 import * as tf from "@tensorflow/tfjs-core";
-import { constantResidual, type Residuals } from "../engine/residuals.ts";
-import { queryChunks } from "../text/query_chunks.ts";
+import { constantResidual, noResiduals, type Residuals } from "../engine/residuals.ts";
+import { keepsWeights, queryChunks } from "../text/query_chunks.ts";
 import { capped, capSlope } from "./cap.ts";
 
 /**
@@ -17,6 +17,7 @@ export function softmaxAttention(
   options: AttentionOptions,
 ): tf.Tensor4D {
   const [N, G, T, headDim] = q.shape;
+  const kept = { ...options, residuals: keepsWeights(T) ? options.residuals : noResiduals };
   const [B] = mask.shape;
   const parts = queryChunks(T).map(({ start, end }) => {
     const count = end - start;
@@ -24,7 +25,7 @@ export function softmaxAttention(
     const [keys, values] = [k, v].map((x) => tf.slice(x, [0, 0, 0], [N, end, headDim]));
     const seen = tf.slice(mask, [0, 0, start, 0], [B, 1, count, end]);
     const stacked = tf.reshape(queries, [N, G * count, headDim]) as tf.Tensor3D;
-    const mixed = attend([stacked, keys as tf.Tensor3D, values as tf.Tensor3D], seen, options);
+    const mixed = attend([stacked, keys as tf.Tensor3D, values as tf.Tensor3D], seen, kept);
     return tf.reshape(mixed, [N, G, count, headDim]) as tf.Tensor4D;
   });
   return parts.length === 1 ? parts[0] as tf.Tensor4D : tf.concat(parts, 2);
