@@ -34,6 +34,7 @@ export async function scoreSequences(
   const scores = grid.map(() => new Float32Array(sequences.length));
   const total = sequences.length * grid.length;
   const budget = PASSES_PER_BLOCK * maxTokens;
+  let done = 0;
   for (let start = 0; start < total;) {
     // Work item i is sequence ⌊i / N⌋ under preference i mod N.
     const items: number[] = [];
@@ -52,9 +53,10 @@ export async function scoreSequences(
         const [s, row] = [Math.floor(item / grid.length), scores[item % grid.length]];
         if (row !== undefined) row[s] = (row[s] ?? 0) + (values[k] ?? 0);
       });
+      done += new Set(pack.owners).size; // a sequence lies in one pack
+      onProgress?.(done, total);
       await new Promise((resolve) => setTimeout(resolve)); // signals and progress get a turn
     }
-    onProgress?.(start, total);
   }
   return scores;
 }
